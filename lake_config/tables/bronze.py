@@ -1,0 +1,64 @@
+"""Bronze: what was fetched, unchanged, in one envelope for every connector, and the log of fetches."""
+
+from lake_config.tables.schema import BINARY, DATE, INT, STRING, TIME, Column, Table
+
+ENVELOPE = (
+    Column("source_id", STRING, "Registry id of the source it was fetched from."),
+    Column("native_id", STRING, "The post's own id at its platform; where the source gives none, derived from its link or its bytes."),
+    Column("url", STRING, "Public address of the post.", nullable=True),
+    Column("fetched_at", TIME, "When the bytes were received, UTC."),
+    Column("published_at", STRING, "Time of publication exactly as the source gave it, unparsed.", nullable=True),
+    Column(
+        "event_date",
+        DATE,
+        "Local civil day (Asia/Ho_Chi_Minh) of publication as first seen; the fetch day where none or an absurd one was given.",
+    ),
+    Column("event_date_origin", STRING, "Where event_date comes from: 'published', 'first_seen' (an earlier version's day) or 'fetched'."),
+    Column("http_status", INT, "HTTP status of the response it came in; null for files.", nullable=True),
+    Column("etag", STRING, "ETag of that response or object.", nullable=True),
+    Column("last_modified", STRING, "Last-Modified of that response or object.", nullable=True),
+    Column("batch_id", STRING, "The collecting batch; one batch is one Delta commit."),
+    Column("row_number", INT, "Ordinal within the batch, from 0; (connector, batch_id, row_number) names one bronze row for ever."),
+    Column("payload", BINARY, "The raw bytes of this post as received, unchanged."),
+    Column("payload_sha256", STRING, "SHA-256 of payload, hexadecimal; two rows of a post with the same value are the same version of it."),
+    Column("payload_format", STRING, "How to read payload: feed_entry, feed_document, jsonl_line, csv_record, parquet_row, file."),
+    Column(
+        "payload_context",
+        STRING,
+        "JSON with what is needed to read payload apart from its document (encoding, namespaces, header, column map).",
+    ),
+)
+
+FETCH_LOG = Table(
+    name="bronze.fetch_log",
+    description="One row per attempt to fetch a source, successful or not: the evidence for source health and coverage. Partitioned by the local day of the attempt.",
+    columns=(
+        Column("event_date", DATE, "Local civil day of the attempt."),
+        Column("connector", STRING, "Connector that made the attempt."),
+        Column("source_id", STRING, "Registry id of the source."),
+        Column("fetched_at", TIME, "When the attempt ended, UTC."),
+        Column("outcome", STRING, "ok, not_modified, http_error, unreachable, refused or unreadable."),
+        Column("http_status", INT, "HTTP status, where there was a response.", nullable=True),
+        Column("received_bytes", INT, "Size of the body."),
+        Column("listed", INT, "Posts that the response or file lists."),
+        Column("landed", INT, "Posts landed from it: those not yet landed in the same version."),
+        Column("detail", STRING, "What went wrong, for people.", nullable=True),
+        Column("batch_id", STRING, "The collecting batch."),
+    ),
+    key=("batch_id", "source_id", "fetched_at"),
+)
+
+
+def envelope_table(connector: str, description: str) -> Table:
+    """The bronze table of a connector."""
+    return Table(name=f"bronze.{connector}", description=description, columns=ENVELOPE, key=("batch_id", "row_number"))
+
+
+NEWS_FEEDS = envelope_table(
+    "news_feeds", "Entries of RSS and Atom feeds as fetched, append-only: each version of an entry once per time it was new."
+)
+EXPORTS = envelope_table("exports", "Rows of export files (JSONL, CSV, Parquet) dropped in the landing bucket, append-only.")
+CONNECTOR_TABLES = {"news_feeds": NEWS_FEEDS, "exports": EXPORTS}
+"""Connector name -> its bronze table. A new connector adds a line here, a module in assets/bronze and a registry entry."""
+
+BRONZE = (*CONNECTOR_TABLES.values(), FETCH_LOG)

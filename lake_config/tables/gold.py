@@ -1,0 +1,182 @@
+"""Gold: the figures that dashboards read. Small tables, overwritten by event day; no author column, ever."""
+
+from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME, Column, Table
+
+SENTIMENTS = ("negative", "neutral", "positive")
+_SENTIMENT_VI = {"negative": "tiêu cực", "neutral": "trung lập", "positive": "tích cực"}
+
+_DAY = Column("event_date", DATE, "Local civil day (Asia/Ho_Chi_Minh) of the posts.", inputs=("silver.posts.event_date",), label_vi="Ngày")
+_HOUR = Column("event_hour", INT, "Local hour, 0-23.", inputs=("silver.posts.event_hour",), label_vi="Giờ")
+_KIND = Column(
+    "source_kind",
+    STRING,
+    "Kind of source: newspaper, aggregator, social_page, video, provider, upload.",
+    inputs=("silver.posts.source_kind",),
+    label_vi="Mã loại nguồn",
+)
+_KIND_NAME = Column(
+    "source_kind_name", STRING, "Vietnamese name of the kind of source.", inputs=("silver.posts.source_kind",), label_vi="Loại nguồn"
+)
+_LABEL = ("silver.opinions.label", "silver.opinions.content_key", "silver.posts.content_key")
+
+
+def _counts() -> tuple[Column, ...]:
+    return (
+        Column("mentions", INT, "Posts, latest version each; a repost by someone else is a mention more.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
+        Column("unique_texts", INT, "Distinct texts among the mentions of this row; not additive over rows.", inputs=("silver.posts.content_key",), label_vi="Văn bản khác nhau"),
+        Column(
+            "distinct_voices", INT, "Distinct authors among the mentions of this row, by keyed hash; posts without author count none. Not additive over rows.",
+            inputs=("silver.posts.author_key",), label_vi="Tiếng nói khác nhau",
+        ),
+    )  # fmt: skip
+
+
+def _shares() -> tuple[Column, ...]:
+    columns: list[Column] = []
+    for name in SENTIMENTS:
+        vi = _SENTIMENT_VI[name]
+        columns += [
+            Column(f"{name}_count", INT, f"Mentions whose text is labelled {name}.", inputs=_LABEL, label_vi=f"Số lượt {vi}"),
+            Column(f"{name}_share", FLOAT, f"{name}_count / mentions, 0 to 1.", inputs=_LABEL, label_vi=f"Tỷ lệ {vi}"),
+            Column(
+                f"{name}_share_low",
+                FLOAT,
+                "Lower end of the 95 % Wilson interval of the share (sampling only, not yet the classifier's error).",
+                inputs=_LABEL,
+                label_vi=f"Tỷ lệ {vi}, cận dưới",
+            ),
+            Column(f"{name}_share_high", FLOAT, "Upper end of that interval.", inputs=_LABEL, label_vi=f"Tỷ lệ {vi}, cận trên"),
+        ]
+    return tuple(columns)
+
+
+def _coverage() -> tuple[Column, ...]:
+    inputs = ("bronze.fetch_log.outcome", "silver.posts.source_id")
+    return (
+        Column(
+            "expected_sources",
+            INT,
+            "Sources of this kind that should have spoken that day: valid, enabled and marked expected.",
+            inputs=inputs,
+            label_vi="Nguồn kỳ vọng",
+        ),
+        Column(
+            "live_sources",
+            INT,
+            "Those of them with a post of that day or a successful fetch on it.",
+            inputs=inputs,
+            label_vi="Nguồn hoạt động",
+        ),
+        Column(
+            "coverage_share",
+            FLOAT,
+            "live_sources / expected_sources; null where none is expected.",
+            nullable=True,
+            inputs=inputs,
+            label_vi="Độ phủ nguồn",
+        ),
+    )
+
+
+_MODEL = Column("model_id", STRING, "Sentiment model whose labels were counted.", inputs=("silver.opinions.model_id",), label_vi="Mô hình")
+
+SENTIMENT_DAILY = Table(
+    name="gold.sentiment_daily",
+    description="Sentiment by day and kind of source. Every kept post counts once, so mentions add up over rows.",
+    description_vi="Sắc thái ý kiến theo ngày và loại nguồn. Mỗi bài đăng được giữ lại tính đúng một lần.",
+    columns=(_DAY, _KIND, _KIND_NAME, *_counts(), *_shares(), *_coverage(), _MODEL),
+    key=("event_date", "source_kind"),
+    owner="team:policy-analytics",
+)
+SENTIMENT_HOURLY = Table(
+    name="gold.sentiment_hourly",
+    description="Sentiment by local hour and kind of source.",
+    description_vi="Sắc thái ý kiến theo giờ và loại nguồn.",
+    columns=(_DAY, _HOUR, _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL),
+    key=("event_date", "event_hour", "source_kind"),
+    owner="team:policy-analytics",
+)
+TOPIC_DAILY = Table(
+    name="gold.topic_daily",
+    description="Sentiment by day, topic and kind of source. A post about two topics counts in both; 'none' holds those about no registered topic.",
+    description_vi="Sắc thái ý kiến theo ngày, chủ đề và loại nguồn. Bài nói về hai chủ đề được tính ở cả hai; “none” là bài không thuộc chủ đề nào đã đăng ký.",
+    columns=(
+        _DAY,
+        Column("topic_id", STRING, "Registry id of the topic, or 'none'.", inputs=_LABEL, label_vi="Mã chủ đề"),
+        Column("topic_name", STRING, "Vietnamese name of the topic.", inputs=_LABEL, label_vi="Chủ đề"),
+        _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL,
+    ),
+    key=("event_date", "topic_id", "source_kind"),
+    owner="team:policy-analytics",
+)  # fmt: skip
+PLACE_DAILY = Table(
+    name="gold.place_daily",
+    description="Sentiment by day, place and kind of source. A post naming two places counts in both; 'none' holds those that name none.",
+    description_vi="Sắc thái ý kiến theo ngày, địa bàn và loại nguồn. Bài nhắc hai nơi được tính ở cả hai; “none” là bài không nhắc nơi nào.",
+    columns=(
+        _DAY,
+        Column("place_id", STRING, "Registry id of the place, or 'none'.", inputs=_LABEL, label_vi="Mã địa bàn"),
+        Column("place_name", STRING, "Vietnamese name of the place.", inputs=_LABEL, label_vi="Địa bàn"),
+        _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL,
+    ),
+    key=("event_date", "place_id", "source_kind"),
+    owner="team:policy-analytics",
+)  # fmt: skip
+
+_BRONZE_ROWS = tuple(f"bronze.{connector}.payload_sha256" for connector in ("news_feeds", "exports"))
+
+SOURCE_DAILY = Table(
+    name="gold.source_daily",
+    description="Health of each source by day: what it yielded, whether it was expected, whether it was alive.",
+    description_vi="Tình trạng từng nguồn theo ngày: số bài, có được kỳ vọng không, có hoạt động không.",
+    columns=(
+        _DAY,
+        Column("source_id", STRING, "Registry id of the source.", inputs=("silver.posts.source_id",), label_vi="Mã nguồn"),
+        Column("source_name", STRING, "Name of the source.", inputs=("silver.posts.source_id",), label_vi="Nguồn"),
+        _KIND, _KIND_NAME,
+        Column("landed", INT, "Bronze rows of that event day.", inputs=_BRONZE_ROWS, label_vi="Dòng thô nhận được"),
+        Column("mentions", INT, "Posts kept.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
+        Column("rejected", INT, "Rows rejected.", inputs=("silver.rejects.row_number",), label_vi="Dòng bị loại"),
+        Column("fetch_attempts", INT, "Attempts to fetch the source on that local day.", inputs=("bronze.fetch_log.outcome",), label_vi="Số lần lấy tin"),
+        Column("fetch_failures", INT, "Attempts that failed.", inputs=("bronze.fetch_log.outcome",), label_vi="Số lần lỗi"),
+        Column("last_fetched_at", TIME, "Latest receipt of a post of that day, UTC.", nullable=True, inputs=("silver.posts.fetched_at",), label_vi="Lần nhận gần nhất"),
+        Column("is_expected", BOOL, "The source should have spoken that day.", label_vi="Được kỳ vọng"),
+        Column("is_live", BOOL, "It yielded a post of that day or was fetched with success on it.", inputs=("bronze.fetch_log.outcome", "silver.posts.source_id"), label_vi="Hoạt động"),
+    ),
+    key=("event_date", "source_id"),
+)  # fmt: skip
+ACCOUNTING = Table(
+    name="gold.accounting",
+    description="The account of every landed row: landed = kept + superseded + duplicate + rejected, per event day and connector.",
+    description_vi="Sổ đối chiếu: số dòng nhận = giữ lại + bị thay bằng bản mới + trùng + bị loại.",
+    columns=(
+        _DAY,
+        Column("connector", STRING, "Connector that landed the rows.", inputs=_BRONZE_ROWS, label_vi="Bộ thu thập"),
+        Column("landed", INT, "Rows in bronze.", inputs=_BRONZE_ROWS, label_vi="Đã nhận"),
+        Column("kept", INT, "Posts in silver, latest version each.", inputs=("silver.posts.post_key",), label_vi="Giữ lại"),
+        Column("superseded", INT, "Older versions of a kept post.", inputs=_BRONZE_ROWS, label_vi="Bản cũ"),
+        Column("duplicate", INT, "The same version of the same post fetched again.", inputs=_BRONZE_ROWS, label_vi="Trùng"),
+        Column("rejected", INT, "Rows in silver.rejects.", inputs=("silver.rejects.row_number",), label_vi="Bị loại"),
+    ),
+    key=("event_date", "connector"),
+)
+QUALITY_RESULTS = Table(
+    name="gold.quality_results",
+    description="Every expectation run: on which table and day, what was observed, whether it held. Appended; counts only, never sample values.",
+    description_vi="Kết quả từng phép kiểm tra chất lượng dữ liệu.",
+    columns=(
+        Column("event_date", DATE, "Event day whose rows were checked.", label_vi="Ngày"),
+        Column("table_name", STRING, "Table that was checked.", label_vi="Bảng"),
+        Column("expectation", STRING, "Type of the expectation or check.", label_vi="Phép kiểm tra"),
+        Column("column_name", STRING, "Column concerned.", nullable=True, label_vi="Cột"),
+        Column("is_success", BOOL, "It held.", label_vi="Đạt"),
+        Column("is_blocking", BOOL, "A failure stops publication.", label_vi="Chặn công bố"),
+        Column("checked_rows", INT, "Rows looked at.", label_vi="Số dòng kiểm tra"),
+        Column("unexpected_rows", INT, "Rows that break it.", label_vi="Số dòng sai"),
+        Column("run_id", STRING, "Dagster run that checked.", label_vi="Lượt chạy"),
+        Column("checked_at", TIME, "When, UTC.", label_vi="Thời điểm"),
+    ),
+    key=("run_id", "table_name", "event_date", "expectation", "column_name"),
+)
+
+GOLD = (SENTIMENT_DAILY, SENTIMENT_HOURLY, TOPIC_DAILY, PLACE_DAILY, SOURCE_DAILY, ACCOUNTING, QUALITY_RESULTS)

@@ -1,0 +1,118 @@
+"""Silver: posts cleaned and masked, rejects with their reason, opinions (labels as facts)."""
+
+from lake_config.tables.bronze import CONNECTOR_TABLES
+from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME, Column, Table
+
+
+def _from(*names: str) -> tuple[str, ...]:
+    return tuple(f"bronze.{connector}.{name}" for connector in CONNECTOR_TABLES for name in names)
+
+
+_ROW = (
+    Column("event_date", DATE, "Local civil day (Asia/Ho_Chi_Minh) of the post.", inputs=_from("event_date")),
+    Column("connector", STRING, "Connector, and so bronze table, that the row came from."),
+    Column("source_id", STRING, "Registry id of the source.", inputs=_from("source_id")),
+    Column("batch_id", STRING, "Collecting batch of the bronze row.", inputs=_from("batch_id")),
+    Column("row_number", INT, "Ordinal of the bronze row in its batch.", inputs=_from("row_number")),
+    Column("payload_sha256", STRING, "SHA-256 of the raw bytes; names the version of the post.", inputs=_from("payload_sha256")),
+    Column("fetched_at", TIME, "When the raw bytes were received, UTC.", inputs=_from("fetched_at")),
+)
+
+POSTS = Table(
+    name="silver.posts",
+    description="One row per fetched version of a post, masked and normalised; the latest version per post_key is the post. Appended per micro-batch, compacted nightly.",
+    columns=(
+        *_ROW,
+        Column(
+            "post_key",
+            STRING,
+            "SHA-256 of platform and native id: the post's identity in the lake.",
+            inputs=_from("native_id", "source_id"),
+        ),
+        Column("content_key", STRING, "SHA-256 of the normalised, masked content (title and text).", inputs=_from("payload")),
+        Column(
+            "cluster_key",
+            STRING,
+            "SHA-256 of the content's letters without case, marks, digits, links: equal for near-duplicates.",
+            inputs=_from("payload"),
+        ),
+        Column("platform", STRING, "Platform whose native ids these are.", inputs=_from("source_id")),
+        Column("source_kind", STRING, "newspaper, aggregator, social_page, video, provider or upload.", inputs=_from("source_id")),
+        Column("kind", STRING, "article, post or comment.", inputs=_from("payload")),
+        Column("parent_key", STRING, "post_key of what it answers or belongs to.", nullable=True, inputs=_from("payload")),
+        Column(
+            "url",
+            STRING,
+            "Public address, its query string and fragment removed unless they name the post.",
+            nullable=True,
+            inputs=_from("url"),
+        ),
+        Column("title", STRING, "Headline, normalised and masked.", nullable=True, inputs=_from("payload")),
+        Column("text", STRING, "Body, normalised (NFC, no HTML) and masked.", inputs=_from("payload")),
+        Column("language", STRING, "ISO 639-1 code as detected, 'und' where undecided.", inputs=_from("payload")),
+        Column(
+            "published_at",
+            TIME,
+            "Time of publication, UTC; null where none or an absurd one was given.",
+            nullable=True,
+            inputs=_from("published_at"),
+        ),
+        Column("is_date_assumed", BOOL, "event_date is not the day of the published time given.", inputs=_from("event_date_origin")),
+        Column(
+            "event_hour",
+            INT,
+            "Local hour of publication, 0-23; of the fetch where event_date is the fetch day.",
+            inputs=_from("published_at", "fetched_at"),
+        ),
+        Column(
+            "author_key",
+            STRING,
+            "Keyed hash of platform and author; counts voices, expires; never in gold.",
+            nullable=True,
+            inputs=_from("payload"),
+        ),
+        Column("likes", INT, "Likes or reactions when fetched.", nullable=True, inputs=_from("payload")),
+        Column("shares", INT, "Shares when fetched.", nullable=True, inputs=_from("payload")),
+        Column("comment_count", INT, "Comments when fetched.", nullable=True, inputs=_from("payload")),
+        Column("spam_score", FLOAT, "0 to 1; a stated heuristic, see ml/spam.py.", inputs=_from("payload")),
+    ),
+    key=("connector", "batch_id", "row_number"),
+    owner="team:data-engineering",
+)
+
+REJECTS = Table(
+    name="silver.rejects",
+    description="Bronze rows that could not become a post: the reason and the reference to the raw bytes.",
+    columns=(
+        *_ROW,
+        Column("native_id", STRING, "As in bronze.", inputs=_from("native_id")),
+        Column("reason", STRING, "Code of the quarantine rule, see quality/rejects.py."),
+        Column("detail", STRING, "What exactly was wrong, for people; never the text itself."),
+        Column("payload_bytes", INT, "Size of the raw payload, which bronze keeps.", inputs=_from("payload")),
+    ),
+    key=("connector", "batch_id", "row_number"),
+)
+
+OPINIONS = Table(
+    name="silver.opinions",
+    description="Labels as facts about texts: one row per distinct text, task, label and model. A new model adds rows and never rewrites.",
+    columns=(
+        Column("content_key", STRING, "The text.", inputs=("silver.posts.content_key",)),
+        Column("task", STRING, "sentiment, topic or place."),
+        Column(
+            "label",
+            STRING,
+            "negative, neutral, positive; a topic or place id; 'none' where the task found nothing.",
+            inputs=("silver.posts.title", "silver.posts.text"),
+        ),
+        Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
+        Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
+        Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
+        Column("model_id", STRING, "Name of the model or rule set."),
+        Column("weights_digest", STRING, "SHA-256 of its weights, or of the registry terms for rules."),
+    ),
+    partition_by=("task",),
+    key=("content_key", "task", "label", "weights_digest"),
+)
+
+SILVER = (POSTS, REJECTS, OPINIONS)
