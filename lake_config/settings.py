@@ -1,6 +1,6 @@
 """Where this lake lives: its home folder, ports, S3 endpoint and the keys of its identities.
 
-Belongs here: everything read from the environment, read once and frozen. Not here: clients (storage.py), what the lake holds (tables/, registry/).
+Belongs here: everything read from the environment, read once and frozen. Not here: clients (storage.py), what the lake holds.
 """
 
 import json

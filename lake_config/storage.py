@@ -1,0 +1,211 @@
+"""Reading and writing Delta tables on S3, and objects through the MinIO SDK.
+
+Belongs here: the few ways a table may be written (append, overwrite one partition), each with its commit provenance. Not here: what is
+written (assets/) and starting a store (orchestration/services).
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from minio import Minio
+
+from lake_config.errors import BadInputError, LakeError
+from lake_config.settings import Settings
+from lake_config.tables import TABLES, Table
+
+_WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+_LOG_RETENTION = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
+_COMMIT_RETRIES = 30
+
+
+class ContractError(LakeError):
+    """Data that does not have the declared schema of the table it should go to."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every Delta commit says of itself: run, asset, partition, code and the versions of its inputs."""
+
+    run_id: str
+    asset_key: str
+    partition: str
+    code_version: str
+    inputs: Mapping[str, int]
+
+    def metadata(self) -> dict[str, str]:
+        """The commit's custom metadata: keys prefixed 'lake.'."""
+        return {
+            "lake.run_id": self.run_id,
+            "lake.asset_key": self.asset_key,
+            "lake.partition": self.partition,
+            "lake.code_version": self.code_version,
+            "lake.inputs": json.dumps(dict(sorted(self.inputs.items()))),
+        }
+
+
+def conform(table: Table, data: pa.Table) -> pa.Table:
+    """Cast to the declared schema in declared order.
+
+    Raises ContractError naming the table and column when one is missing, unknown, of another type or null where that is forbidden.
+    """
+    missing = [c.name for c in table.columns if c.name not in data.column_names]
+    unknown = [name for name in data.column_names if name not in table.schema.names]
+    if missing or unknown:
+        raise ContractError(f"{table.name}: columns missing {missing}, not declared {unknown}.")
+    arrays = []
+    for field in table.schema:
+        column = data.column(field.name)
+        if not field.nullable and column.null_count:
+            raise ContractError(
+                f"{table.name}.{field.name}: {column.null_count} of {len(column)} values are null; the declaration forbids it."
+            )
+        try:
+            arrays.append(pc.cast(column, field.type))
+        except pa.ArrowInvalid as error:
+            raise ContractError(f"{table.name}.{field.name}: cannot become {field.type}: {error}") from error
+    return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
+class Lake:
+    """The tables and objects of one lake as one identity sees them."""
+
+    def __init__(self, settings: Settings, identity: str = "pipeline"):
+        self.settings = settings
+        self.identity = identity
+
+    @cached_property
+    def options(self) -> dict[str, str]:
+        """delta-rs storage options of this identity. Conditional put makes commits atomic; unsafe rename is never used."""
+        credentials = self.settings.credentials(self.identity)
+        return {
+            "AWS_ENDPOINT_URL": self.settings.s3_endpoint,
+            "AWS_ACCESS_KEY_ID": credentials.key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret,
+            "AWS_REGION": self.settings.s3_region,
+            "AWS_ALLOW_HTTP": "true" if self.settings.s3_endpoint.startswith("http://") else "false",
+            "aws_conditional_put": "etag",
+        }
+
+    @cached_property
+    def objects(self) -> Minio:
+        """The MinIO client for plain objects."""
+        credentials = self.settings.credentials(self.identity)
+        parts = urlsplit(self.settings.s3_endpoint)
+        return Minio(
+            endpoint=parts.netloc,
+            access_key=credentials.key,
+            secret_key=credentials.secret,
+            secure=parts.scheme == "https",
+            region=self.settings.s3_region,
+        )
+
+    @staticmethod
+    def uri(name: str) -> str:
+        """Address of a table: s3://<layer>/<table>."""
+        declared = TABLES[name]
+        return f"s3://{declared.layer}/{declared.short_name}"
+
+    def open(self, name: str, version: int | None = None) -> DeltaTable:
+        """The Delta table, at its latest or the given version; made with the declared schema where it does not exist yet.
+
+        Raises BadInputError for a version that the table does not have.
+        """
+        declared = TABLES[name]
+        try:
+            return DeltaTable(self.uri(name), storage_options=self.options, version=version)
+        except TableNotFoundError:
+            if version is not None:
+                raise BadInputError(f"{name} does not exist yet, so it has no version {version}.") from None
+            return DeltaTable.create(
+                self.uri(name),
+                schema=declared.schema,
+                mode="ignore",
+                partition_by=list(declared.partition_by),
+                name=declared.name,
+                description=declared.description,
+                configuration=_LOG_RETENTION,
+                storage_options=self.options,
+            )
+
+    def exists(self, name: str) -> bool:
+        """Whether the table has been made."""
+        return DeltaTable.is_deltatable(self.uri(name), storage_options=self.options)
+
+    def append(self, at: DeltaTable, name: str, data: pa.Table, provenance: Provenance, positions: Mapping[str, int]) -> int:
+        """Append rows and the positions they reach in one commit on the snapshot `at`; returns the new version.
+
+        A second writer that commits one of the same positions since `at` makes this raise CommitFailedError: nothing is written twice.
+        """
+        declared = TABLES[name]
+        write_deltalake(
+            at,
+            conform(declared, data),
+            mode="append",
+            partition_by=list(declared.partition_by),
+            writer_properties=_WRITER,
+            commit_properties=_commit(provenance, positions),
+        )
+        return _refreshed(at)
+
+    def overwrite_day(
+        self, name: str, day: date, data: pa.Table, provenance: Provenance, positions: Mapping[str, int] | None = None
+    ) -> int:
+        """Replace the partition of one event day, atomically; returns the new version."""
+        declared = TABLES[name]
+        at = self.open(name)
+        write_deltalake(
+            at,
+            conform(declared, data),
+            mode="overwrite",
+            predicate=f"event_date = '{day.isoformat()}'",
+            partition_by=list(declared.partition_by),
+            writer_properties=_WRITER,
+            commit_properties=_commit(provenance, positions or {}),
+        )
+        return _refreshed(at)
+
+    def day(self, name: str, day: date, columns: Sequence[str] | None = None, version: int | None = None) -> pl.DataFrame:
+        """One event day of a table, at its latest or the given version."""
+        at = self.open(name, version)
+        return read_files(at, TABLES[name], at.file_uris(partition_filters=[("event_date", "=", day.isoformat())]), columns)
+
+
+def _commit(provenance: Provenance, positions: Mapping[str, int]) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata=provenance.metadata(),
+        max_commit_retries=_COMMIT_RETRIES,
+        app_transactions=[Transaction(app_id=app, version=version) for app, version in sorted(positions.items())],
+    )
+
+
+def _refreshed(at: DeltaTable) -> int:
+    at.update_incremental()
+    return at.version()
+
+
+def day_files(at: DeltaTable, day: date) -> list[str]:
+    """Addresses of the active files of one event day, sorted."""
+    return sorted(at.file_uris(partition_filters=[("event_date", "=", day.isoformat())]))
+
+
+def read_files(at: DeltaTable, declared: Table, files: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of the given files of a table in the declared schema (or the named columns), partition values included."""
+    wanted = set(files)
+    names = list(columns or declared.schema.names)
+    if not wanted:
+        return pl.from_arrow(pa.schema([declared.schema.field(n) for n in names]).empty_table())  # type: ignore[return-value]
+    whole = at.to_pyarrow_dataset(schema=declared.schema)
+    root = at.table_uri.rstrip("/")
+    fragments = [fragment for fragment in whole.get_fragments() if f"{root}/{fragment.path}" in wanted]
+    part = pads.FileSystemDataset(fragments, schema=declared.schema, format=pads.ParquetFileFormat(), filesystem=whole.filesystem)
+    return pl.from_arrow(part.to_table(columns=names))  # type: ignore[return-value]
