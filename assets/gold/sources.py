@@ -1,0 +1,73 @@
+"""Health of sources and coverage by event day. Pure functions and the day's reading."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import polars as pl
+
+from assets.gold.figures import SOURCE_KIND_NAMES
+from lake_config.registry import Source
+from lake_config.storage import Lake
+from lake_config.tables.bronze import CONNECTOR_TABLES
+
+ALIVE = ("ok", "not_modified")
+
+
+def source_health(
+    day: date, sources: Iterable[Source], posts: pl.DataFrame, landed: pl.DataFrame, rejects: pl.DataFrame, log: pl.DataFrame
+) -> pl.DataFrame:
+    """Rows of gold.source_daily for one day.
+
+    `sources` are those collected and valid that day; `posts` (source_id, fetched_at) the kept posts, `landed` and `rejects` (source_id)
+    the bronze rows and rejects, `log` (source_id, outcome) the fetch attempts of that local day. Other sources appear when rows name them.
+    """
+    known = {source.id: source for source in sources}
+    per_source = {
+        "mentions": _count(posts),
+        "landed": _count(landed),
+        "rejected": _count(rejects),
+        "fetch_attempts": _count(log),
+        "fetch_failures": _count(log.filter(~pl.col("outcome").is_in(ALIVE))),
+    }
+    fetched = dict(posts.group_by("source_id").agg(pl.col("fetched_at").max()).iter_rows())
+    expected = {source_id for source_id, source in known.items() if source.expected}
+    rows = []
+    for source_id in sorted(expected.union(*per_source.values())):
+        source = known.get(source_id)
+        counts = {name: values.get(source_id, 0) for name, values in per_source.items()}
+        kind = source.kind if source else "unknown"
+        rows.append(
+            counts
+            | {
+                "event_date": day,
+                "source_id": source_id,
+                "source_name": source.name if source else source_id,
+                "source_kind": kind,
+                "source_kind_name": SOURCE_KIND_NAMES.get(kind, kind),
+                "last_fetched_at": fetched.get(source_id),
+                "is_expected": source_id in expected,
+                "is_live": counts["mentions"] > 0 or counts["fetch_attempts"] > counts["fetch_failures"],
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _count(rows: pl.DataFrame) -> dict[str, int]:
+    return dict(rows.group_by("source_id").len().iter_rows())
+
+
+def coverage(health: pl.DataFrame) -> pl.DataFrame:
+    """expected_sources, live_sources and coverage_share by source_kind, from rows of gold.source_daily."""
+    expected = pl.col("is_expected")
+    counted = health.group_by("source_kind").agg(
+        expected_sources=expected.sum().cast(pl.Int64), live_sources=(expected & pl.col("is_live")).sum().cast(pl.Int64)
+    )
+    share = pl.when(pl.col("expected_sources") > 0).then(pl.col("live_sources") / pl.col("expected_sources"))
+    return counted.with_columns(coverage_share=share.cast(pl.Float64))
+
+
+def read_landed(lake: Lake, day: date) -> pl.DataFrame:
+    """The landed bronze rows of a day over all connectors, without their payload, with a column connector."""
+    columns = ["source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256"]
+    parts = [lake.day(f"bronze.{name}", day, columns).with_columns(connector=pl.lit(name)) for name in CONNECTOR_TABLES]
+    return pl.concat(parts)

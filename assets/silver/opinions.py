@@ -1,0 +1,132 @@
+"""Labelling texts: which texts of a day have no label yet, and the rows that label them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+
+from assets.silver.posts import Gate
+from assets.silver.refine import content_of
+from assets.silver.tagging import TermSet, term_sets
+from assets.silver.versions import latest
+from lake_config.registry import Registry
+from lake_config.storage import Lake, Provenance, read_files
+from lake_config.tables import TABLES
+from lake_config.tables.gold import SENTIMENTS
+from lake_config.tables.silver import OPINIONS
+from ml.sentiment import label_of
+
+NONE_LABEL = "none"
+RULES_MODEL_ID = {"topic": "topic-phrases", "place": "place-phrases"}
+_APP_ID = "labelling"
+
+
+class Scorer(Protocol):
+    """What labelling needs of a sentiment model."""
+
+    model_id: str
+    weights_digest: str
+
+    def score(self, texts: list[str]) -> NDArray[np.float64]:
+        """Probabilities, shape (n, 3), in the order negative, neutral, positive."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """Distinct texts of the day, and how many of them each task had still to label."""
+
+    day: date
+    texts: int
+    labelled: dict[str, int]
+
+
+def contents(posts: pl.DataFrame) -> dict[str, str]:
+    """content_key -> content of latest posts (columns content_key, kind, title, text), sorted by key."""
+    distinct = posts.unique("content_key", keep="first", maintain_order=True).sort("content_key")
+    return {row["content_key"]: content_of(row["kind"], row["title"], row["text"]) for row in distinct.iter_rows(named=True)}
+
+
+def sentiment_rows(texts: Mapping[str, str], model: Scorer) -> pa.Table:
+    """One row per text in the schema of silver.opinions, task 'sentiment'."""
+    probabilities = model.score(list(texts.values()))
+    columns = {f"{name}_probability": probabilities[:, i] for i, name in enumerate(SENTIMENTS)}
+    labels = [label_of(row) for row in probabilities]
+    return _rows(list(texts), "sentiment", labels, model.model_id, model.weights_digest, columns)
+
+
+def rule_rows(texts: Mapping[str, str], terms: TermSet) -> pa.Table:
+    """One row per text and label found in the schema of silver.opinions; label 'none' where nothing is found."""
+    keys, labels = [], []
+    for key, found in zip(texts, terms.tagger.tags(list(texts.values())), strict=True):
+        for label in found or [NONE_LABEL]:
+            keys.append(key)
+            labels.append(label)
+    return _rows(keys, terms.task, labels, RULES_MODEL_ID[terms.task], terms.digest, {})
+
+
+def _rows(
+    keys: list[str], task: str, labels: list[str], model_id: str, digest: str, probabilities: Mapping[str, NDArray[np.float64]]
+) -> pa.Table:
+    count = len(keys)
+    columns = {
+        "content_key": keys,
+        "task": [task] * count,
+        "label": labels,
+        "model_id": [model_id] * count,
+        "weights_digest": [digest] * count,
+    }
+    nothing = pa.nulls(count, pa.float64())
+    given = {f"{name}_probability": probabilities.get(f"{name}_probability", nothing) for name in SENTIMENTS}
+    return pa.Table.from_pydict(columns | given, schema=OPINIONS.schema)
+
+
+def labels_of(at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:
+    """Labels already known: rows (content_key, label, model_id) of one task and weights for the given texts, each once."""
+    columns = ["content_key", "label", "model_id", "weights_digest"]
+    rows = read_files(at, TABLES["silver.opinions"], at.file_uris(partition_filters=[("task", "=", task)]), columns)
+    wanted = rows.filter((pl.col("weights_digest") == digest) & pl.col("content_key").is_in(keys.implode()))
+    return wanted.select("content_key", "label", "model_id").unique().sort("content_key", "label")
+
+
+def label_day(
+    lake: Lake,
+    day: date,
+    model: Scorer,
+    registry: Registry,
+    provenance: Callable[[Mapping[str, int]], Provenance],
+    gate: Gate,
+) -> LabelReport:
+    """Label every distinct text of an event day that has no label of the current models yet, in one commit.
+
+    Two labellers at once cannot both commit (they name the same transaction id), so no text is labelled twice by one model.
+    """
+    posts_at = lake.open("silver.posts")
+    posts = latest(lake.day("silver.posts", day, at=posts_at))
+    texts = contents(posts)
+    at = lake.open("silver.opinions")
+    topic_terms, place_terms = term_sets(registry, day)
+    tasks: dict[str, tuple[str, Callable[[Mapping[str, str]], pa.Table]]] = {
+        "sentiment": (model.weights_digest, lambda part: sentiment_rows(part, model)),
+        "topic": (topic_terms.digest, lambda part: rule_rows(part, topic_terms)),
+        "place": (place_terms.digest, lambda part: rule_rows(part, place_terms)),
+    }
+    made, counts = [], {}
+    for task, (digest, labeller) in tasks.items():
+        known = set(labels_of(at, task, digest, posts["content_key"])["content_key"])
+        missing = {key: text for key, text in texts.items() if key not in known}
+        counts[task] = len(missing)
+        if missing:
+            made.append(labeller(missing))
+    if made:
+        rows = pa.concat_tables(made)
+        gate("silver.opinions", day, rows)
+        lake.append(at, "silver.opinions", rows, provenance({"silver.posts": posts_at.version()}), {_APP_ID: time.time_ns()})
+    return LabelReport(day, len(texts), counts)

@@ -1,0 +1,110 @@
+"""Reading what a raw payload says: one parser per payload format, all giving the same record. Pure."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assets.bronze.exports import parse_row
+from assets.bronze.feed_document import UndecodableError, read_entries
+from quality.rejects import Reason
+
+KINDS = ("article", "post", "comment")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a payload says, not yet cleaned. Counts are None where the source does not give them."""
+
+    text: str
+    title: str | None = None
+    author: str | None = None
+    kind: str = "post"
+    parent_id: str | None = None
+    likes: int | None = None
+    shares: int | None = None
+    comment_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a payload gives no post."""
+
+    reason: Reason
+    detail: str
+
+
+def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
+    """Parse bronze rows (needs payload, payload_format, payload_context); the result is in the order of the rows."""
+    listed = list(rows)
+    results: list[Parsed | Refused] = [Refused(Reason.MALFORMED_ROW, "unknown payload format")] * len(listed)
+    feeds: dict[str, list[int]] = defaultdict(list)
+    contexts: dict[str, Any] = {}
+    for index, row in enumerate(listed):
+        payload_format, context = row["payload_format"], row["payload_context"]
+        if payload_format == "feed_entry":
+            feeds[context].append(index)
+        elif payload_format == "feed_document":
+            results[index] = Refused(Reason.MALFORMED_DOCUMENT, "the body is neither RSS nor Atom")
+        elif payload_format == "file":
+            results[index] = Refused(Reason.UNREADABLE_FILE, "the file cannot be cut into rows; it lies in the landing bucket")
+        else:
+            if context not in contexts:
+                contexts[context] = json.loads(context)
+            results[index] = _export(row["payload"], payload_format, contexts[context])
+    for context, indices in feeds.items():
+        for index, entry in zip(indices, read_entries([listed[i]["payload"] for i in indices], context), strict=True):
+            results[index] = _feed(entry)
+    return results
+
+
+def _feed(entry: dict[str, Any] | UndecodableError | None) -> Parsed | Refused:
+    if isinstance(entry, UndecodableError):
+        return Refused(Reason.UNDECODABLE, str(entry))
+    if entry is None:
+        return Refused(Reason.MALFORMED_ENTRY, "not well enough formed to be read, or without title and text")
+    return Parsed(text=entry["text"], title=entry["title"], author=entry["author"], kind="article")
+
+
+def _export(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> Parsed | Refused:
+    try:
+        row = parse_row(payload, payload_format, context)
+    except UnicodeDecodeError as error:
+        return Refused(Reason.UNDECODABLE, f"not UTF-8: byte {error.start} is 0x{payload[error.start]:02x}")
+    except json.JSONDecodeError as error:
+        return Refused(Reason.MALFORMED_ROW, f"not JSON at character {error.pos}: {error.msg}")
+    except TypeError as error:
+        return Refused(Reason.NOT_AN_OBJECT, str(error))
+    except (ValueError, RecursionError) as error:
+        return Refused(Reason.MALFORMED_ROW, str(error)[:200])
+    text = row.get("text")
+    if text is None:
+        return Refused(Reason.MISSING_TEXT, f"no text among the columns {', '.join(sorted(row)) or '(none)'}")
+    if not isinstance(text, str):
+        return Refused(Reason.WRONG_TYPE, f"text is a {type(text).__name__}, expected a string")
+    parent = row.get("parent_id")
+    kind = str(row.get("kind") or ("comment" if parent else "post")).lower()
+    return Parsed(
+        text=text,
+        title=str(row["title"]) if row.get("title") else None,
+        author=str(row["author"]) if row.get("author") else None,
+        kind=kind if kind in KINDS else "post",
+        parent_id=str(parent) if parent else None,
+        likes=_count(row.get("likes")),
+        shares=_count(row.get("shares")),
+        comment_count=_count(row.get("comment_count")),
+    )
+
+
+def _count(value: Any) -> int | None:
+    """A count as sources write it (12, "12", "1.234", 12.0); None for what is none, a negative or an absurd one."""
+    try:
+        number = (
+            int(float(str(value).replace(",", "").strip()))
+            if not isinstance(value, str)
+            else int(value.replace(".", "").replace(",", "").strip())
+        )
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < 2**53 else None
