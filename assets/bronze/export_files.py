@@ -20,7 +20,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "content", "comment", "message", "body", "sentence", "free_text", "noi_dung", "nội dung"),
     "title": ("title", "headline", "tieu_de", "tiêu đề"),
     "url": ("url", "link", "permalink", "permalink_url"),
-    "published_at": ("published_at", "published", "created_at", "created_time", "created", "timestamp", "datetime", "date", "time", "ngay_dang", "ngày đăng"),
+    "published_at": (
+        "published_at", "published", "created_at", "created_time", "created", "timestamp", "datetime", "date", "time",
+        "ngay_dang", "ngày đăng",
+    ),
     "author": ("author", "author_name", "author_id", "user", "username", "user_name", "user_id", "from", "tac_gia", "tác giả"),
     "kind": ("kind", "post_type"),
     "parent_id": ("parent_id", "parent", "in_reply_to", "article_id", "thread_id"),
@@ -55,9 +58,7 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
             if hit is not None:
                 found[canonical] = hit
     if "text" not in found:
-        raise BadInputError(
-            f"No column gives the text; the file has: {', '.join(names)}. Name it, for example --map text={names[0] if names else 'Comment'}."
-        )
+        raise BadInputError(f"No column gives the text; the file has: {', '.join(names)}. Name it, as in --map text=Comment.")
     return found
 
 

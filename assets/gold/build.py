@@ -1,6 +1,6 @@
 """Making the gold rows of one event day, table by table, and publishing them by overwriting the day."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
@@ -11,13 +11,12 @@ from assets.gold.figures import sentiment_by
 from assets.gold.mentions import DayMentions, read_mentions
 from assets.gold.sources import coverage, read_landed, source_health
 from assets.silver.opinions import NONE_LABEL, Scorer
-from assets.silver.posts import Gate
+from assets.silver.posts import Gate, Stamp
 from lake_config.registry import Registry, Source
-from lake_config.storage import Lake, Provenance, conform
+from lake_config.storage import Lake, conform
 from lake_config.tables import TABLES
 
 NO_TOPIC, NO_PLACE = "Không thuộc chủ đề nào", "Không nhắc địa bàn"
-Stamp = Callable[[Mapping[str, int]], Provenance]
 
 
 def _rows(name: str, frame: pl.DataFrame) -> pa.Table:
@@ -88,10 +87,16 @@ class GoldDay:
         return tables, mentions.inputs
 
 
-def publish(lake: Lake, name: str, day: date, rows: pa.Table, stamp: Stamp, inputs: Mapping[str, int], gate: Gate) -> None:
-    """Pass the gate, then replace the day. A day that already holds exactly these rows is left alone: no version without a change."""
-    gate(name, day, rows)
-    at = lake.open(name)
-    if lake.day(name, day, at=at).equals(pl.DataFrame(pl.from_arrow(rows))):
-        return
-    lake.overwrite_day(at, name, day, rows, stamp(inputs), {})
+def publish(lake: Lake, name: str, by_day: Mapping[date, pa.Table], stamp: Stamp, inputs: Mapping[str, int], gate: Gate) -> list[date]:
+    """Pass the gate, then replace each day; returns the days rewritten.
+
+    A day that already holds exactly these rows is left alone: no new version without a change.
+    """
+    gate(name, by_day)
+    changed = []
+    for day, rows in by_day.items():
+        at = lake.open(name)
+        if not lake.day(name, day, at=at).equals(pl.DataFrame(pl.from_arrow(rows))):
+            lake.overwrite_day(at, name, day, rows, stamp(inputs), {})
+            changed.append(day)
+    return changed

@@ -1,9 +1,11 @@
 """Labelling texts: which texts of a day have no label yet, and the rows that label them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +14,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from numpy.typing import NDArray
 
-from assets.silver.posts import Gate
+from assets.silver.posts import Gate, Stamp
 from assets.silver.refine import content_of
 from assets.silver.tagging import TermSet, term_sets
-from assets.silver.versions import latest
+from assets.silver.versions import ORDER, latest
 from lake_config.registry import Registry
-from lake_config.storage import Lake, Provenance, read_files
+from lake_config.storage import Lake, read_files
 from lake_config.tables import TABLES
 from lake_config.tables.gold import SENTIMENTS
 from lake_config.tables.silver import OPINIONS
@@ -41,9 +43,8 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class LabelReport:
-    """Distinct texts of the day, and how many of them each task had still to label."""
+    """Distinct texts of the days, and how many of them each task had still to label."""
 
-    day: date
     texts: int
     labelled: dict[str, int]
 
@@ -96,37 +97,34 @@ def labels_of(at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.Dat
     return wanted.select("content_key", "label", "model_id").unique().sort("content_key", "label")
 
 
-def label_day(
-    lake: Lake,
-    day: date,
-    model: Scorer,
-    registry: Registry,
-    provenance: Callable[[Mapping[str, int]], Provenance],
-    gate: Gate,
-) -> LabelReport:
-    """Label every distinct text of an event day that has no label of the current models yet, in one commit.
+def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Registry, stamp: Stamp, gate: Gate) -> LabelReport:
+    """Label every distinct text of the given event days that has no label of the current models yet, in one commit.
 
-    Two labellers at once cannot both commit (they name the same transaction id), so no text is labelled twice by one model.
+    Two labellers at once cannot both commit (they name the same transaction id): the later one raises deltalake CommitFailedError, so no
+    text is labelled twice by one model.
     """
-    posts_at = lake.open("silver.posts")
-    posts = latest(lake.day("silver.posts", day, at=posts_at))
-    texts = contents(posts)
-    at = lake.open("silver.opinions")
-    topic_terms, place_terms = term_sets(registry, day)
-    tasks: dict[str, tuple[str, Callable[[Mapping[str, str]], pa.Table]]] = {
-        "sentiment": (model.weights_digest, lambda part: sentiment_rows(part, model)),
-        "topic": (topic_terms.digest, lambda part: rule_rows(part, topic_terms)),
-        "place": (place_terms.digest, lambda part: rule_rows(part, place_terms)),
-    }
+    posts_at, at = lake.open("silver.posts"), lake.open("silver.opinions")
+    by_task: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    labellers: dict[tuple[str, str], Callable[[Mapping[str, str]], pa.Table]] = {}
+    first_day: dict[str, date] = {}
+    for day in days:
+        texts = contents(latest(lake.day("silver.posts", day, ["content_key", "kind", "title", "text", "post_key", *ORDER], at=posts_at)))
+        for key in texts:
+            first_day.setdefault(key, day)
+        by_task["sentiment", model.weights_digest].update(texts)
+        labellers["sentiment", model.weights_digest] = lambda part: sentiment_rows(part, model)
+        for terms in term_sets(registry, day):
+            by_task[terms.task, terms.digest].update(texts)
+            labellers[terms.task, terms.digest] = partial(rule_rows, terms=terms)
     made, counts = [], {}
-    for task, (digest, labeller) in tasks.items():
-        known = set(labels_of(at, task, digest, posts["content_key"])["content_key"])
-        missing = {key: text for key, text in texts.items() if key not in known}
-        counts[task] = len(missing)
+    for (task, digest), texts in by_task.items():
+        known = set(labels_of(at, task, digest, pl.Series(list(texts), dtype=pl.String))["content_key"])
+        missing = {key: texts[key] for key in sorted(texts) if key not in known}
+        counts[task] = counts.get(task, 0) + len(missing)
         if missing:
-            made.append(labeller(missing))
+            made.append(labellers[task, digest](missing))
     if made:
         rows = pa.concat_tables(made)
-        gate("silver.opinions", day, rows)
-        lake.append(at, "silver.opinions", rows, provenance({"silver.posts": posts_at.version()}), {_APP_ID: time.time_ns()})
-    return LabelReport(day, len(texts), counts)
+        gate("silver.opinions", {min(first_day.values()): rows})
+        lake.append(at, "silver.opinions", rows, stamp({"silver.posts": posts_at.version()}), {_APP_ID: time.time_ns()})
+    return LabelReport(len(first_day), counts)

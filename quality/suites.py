@@ -1,0 +1,115 @@
+"""What a right table looks like: one expectation suite per declared table, made from the declaration and the rules of that table.
+
+Belongs here: the rules. Not here: running them (runner.py). Great Expectations is imported only when a suite is built: it takes seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from lake_config.tables import Table
+from lake_config.tables.gold import SENTIMENTS
+
+_SHA256 = r"^[0-9a-f]{64}$"
+_SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
+_ORIGINS = ["published", "first_seen", "fetched"]
+_OUTCOMES = ["ok", "not_modified", "http_error", "unreachable", "refused", "unreadable"]
+_HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key")
+_NON_NEGATIVE_SUFFIXES = ("_count", "_bytes", "_sources", "_attempts", "_failures", "_rows")
+_NON_NEGATIVE = (
+    "mentions",
+    "unique_texts",
+    "distinct_voices",
+    "landed",
+    "kept",
+    "superseded",
+    "duplicate",
+    "rejected",
+    "listed",
+    "likes",
+    "shares",
+)
+_SHARES = ("_share", "_share_low", "_share_high", "_probability")
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a table's rows must satisfy beyond what follows from its columns' names and types.
+
+    `equal` maps a check's name to (what is computed from the row, the column it must equal); `allowed` a column to its values.
+    """
+
+    allowed: Mapping[str, list[str]] = field(default_factory=dict)
+    equal: Mapping[str, tuple[pl.Expr, str]] = field(default_factory=dict)
+
+
+def _sums() -> pl.Expr:
+    return pl.sum_horizontal(f"{name}_count" for name in SENTIMENTS)
+
+
+_FIGURES = Rules(
+    allowed={"source_kind": _SOURCE_KINDS},
+    equal={
+        "sum_of_sentiment_counts": (_sums(), "mentions"),
+        "positive_share_recomputed": (pl.col("positive_count") / pl.col("mentions"), "positive_share"),
+        "low_at_most_share": (pl.min_horizontal("positive_share_low", "positive_share"), "positive_share_low"),
+        "high_at_least_share": (pl.max_horizontal("positive_share_high", "positive_share"), "positive_share_high"),
+    },
+)
+_ENVELOPE_RULES = Rules(allowed={"event_date_origin": _ORIGINS})
+
+RULES: Mapping[str, Rules] = {
+    "bronze.news_feeds": _ENVELOPE_RULES,
+    "bronze.exports": _ENVELOPE_RULES,
+    "bronze.fetch_log": Rules(allowed={"outcome": _OUTCOMES}),
+    "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
+    "silver.opinions": Rules(allowed={"task": ["sentiment", "topic", "place"]}),
+    "gold.sentiment_daily": _FIGURES,
+    "gold.sentiment_hourly": _FIGURES,
+    "gold.topic_daily": _FIGURES,
+    "gold.place_daily": _FIGURES,
+    "gold.accounting": Rules(
+        equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected"), "landed")},
+    ),
+}
+
+
+def check_columns(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the computed columns that the suite compares. Text columns, which no rule reads, are left out."""
+    rules = RULES.get(table.name, Rules())
+    computed = [expression.alias(name) for name, (expression, _) in rules.equal.items()]
+    return rows.with_columns(computed).drop("payload", "text", "title", "payload_context", "detail", strict=False)
+
+
+def expectations(table: Table) -> list[Any]:
+    """The suite of a declared table."""
+    import great_expectations.expectations as gxe  # noqa: PLC0415 - seconds to import, needed only when checking
+
+    rules = RULES.get(table.name, Rules())
+    dropped = {"payload", "text", "title", "payload_context", "detail"}
+    made: list[Any] = []
+    for column in table.columns:
+        if column.name in dropped:
+            continue
+        name = column.name
+        if not column.nullable:
+            made.append(gxe.ExpectColumnValuesToNotBeNull(column=name))
+        if name in _HASHES:
+            made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=_SHA256))
+        if name in _NON_NEGATIVE or name.endswith(_NON_NEGATIVE_SUFFIXES):
+            made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0))
+        if name.endswith(_SHARES) or name == "spam_score":
+            made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=1 + _TOLERANCE))
+        if name == "event_hour":
+            made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=23))
+        if name in rules.allowed:
+            made.append(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=rules.allowed[name]))
+    if len(table.key) == 1:
+        made.append(gxe.ExpectColumnValuesToBeUnique(column=table.key[0]))
+    elif table.key:
+        made.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)))
+    made.extend(gxe.ExpectColumnPairValuesToBeEqual(column_A=name, column_B=against) for name, (_, against) in rules.equal.items())
+    return made
