@@ -7,7 +7,7 @@ delivered.
 import random
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lake_config.errors import ConfigError
 from orchestration.demo_city.corpus import Corpus, Pattern, Place
@@ -15,6 +15,7 @@ from orchestration.demo_city.corpus import Corpus, Pattern, Place
 SENTENCE_END = ".!?…"
 CITY_WORDS = re.compile(r"TP\.HCM|TP Hồ Chí Minh|Sài Gòn")
 MAX_ATTEMPTS = 400
+PLAIN_ATTEMPTS = 60
 RETIRED_PHONE_PREFIX = "095"
 """Has the form of a Vietnamese mobile number, but the operator it belonged to (S-Fone) has closed: the numbers made here reach nobody."""
 
@@ -49,8 +50,11 @@ class Writer:
 
         Raises ConfigError when the patterns cannot give another distinct text (the scale is too large for them).
         """
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             draft = self._draft(kind, sentiment, topic, place_id, style, extras)
+            if attempt >= PLAIN_ATTEMPTS:
+                # A large city says the same things often: the hour of writing tells them apart.
+                draft = replace(draft, text=f"{draft.text} ({self.rng.randrange(24)} giờ {self.rng.randrange(60):02d})")
             if self._is_new(draft):
                 return draft
         said = f"the patterns of {topic} / {sentiment} give no further distinct {kind}"
@@ -193,7 +197,7 @@ def _lower_first(sentence: str) -> str:
     """Lower-case the first letter unless the first word is a name or an abbreviation."""
     first = sentence.split(" ", 1)[0]
     names = ("Q", "TP", "Sài", "Tết", "VNeID", "Quận", "Bình", "Thủ", "Gò", "Tân", "Phú", "Hóc", "Củ", "Nhà", "Cần", "Sở", "Metro", "Đài")
-    return sentence if first.startswith(names) or first.isupper() else sentence[0].lower() + sentence[1:]
+    return sentence if first.startswith(names) or (len(first) > 1 and first.isupper()) else sentence[0].lower() + sentence[1:]
 
 
 def _number(value: int) -> str:

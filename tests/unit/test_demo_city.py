@@ -64,6 +64,13 @@ def test_too_small_a_scale_is_refused() -> None:
         generate(scale=0.01)
 
 
+def test_a_larger_city_still_says_everything_once() -> None:
+    large = generate(scale=3.0)
+    assert len({v.key for v in large.versions}) == 36_000
+    # A feed lists 400 items at most: the oldest of a large city are never listed, and the truth leaves them out.
+    assert all(len(large.feed_entries(site.slug, 1)) <= 400 for site in large.sites)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_small_cities_have_every_mishap(seed: int) -> None:
     assert min(generate(seed, 0.05).phenomena().values()) >= 1
