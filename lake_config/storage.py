@@ -158,11 +158,13 @@ class Lake:
         return _refreshed(at)
 
     def overwrite_day(
-        self, name: str, day: date, data: pa.Table, provenance: Provenance, positions: Mapping[str, int] | None = None
+        self, at: DeltaTable, name: str, day: date, data: pa.Table, provenance: Provenance, positions: Mapping[str, int]
     ) -> int:
-        """Replace the partition of one event day, atomically; returns the new version."""
+        """Replace the partition of one event day on the snapshot `at`, atomically; returns the new version.
+
+        Rows that another writer put into the day since `at` make this raise CommitFailedError: they are never swept away unseen.
+        """
         declared = TABLES[name]
-        at = self.open(name)
         write_deltalake(
             at,
             conform(declared, data),
@@ -170,14 +172,14 @@ class Lake:
             predicate=f"event_date = '{day.isoformat()}'",
             partition_by=list(declared.partition_by),
             writer_properties=_WRITER,
-            commit_properties=_commit(provenance, positions or {}),
+            commit_properties=_commit(provenance, positions),
         )
         return _refreshed(at)
 
-    def day(self, name: str, day: date, columns: Sequence[str] | None = None, version: int | None = None) -> pl.DataFrame:
-        """One event day of a table, at its latest or the given version."""
-        at = self.open(name, version)
-        return read_files(at, TABLES[name], at.file_uris(partition_filters=[("event_date", "=", day.isoformat())]), columns)
+    def day(self, name: str, day: date, columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
+        """One event day of a table, at its latest version or on the snapshot `at`."""
+        snapshot = at or self.open(name)
+        return read_files(snapshot, TABLES[name], day_files(snapshot, day), columns)
 
 
 def _commit(provenance: Provenance, positions: Mapping[str, int]) -> CommitProperties:
@@ -209,3 +211,12 @@ def read_files(at: DeltaTable, declared: Table, files: Iterable[str], columns: S
     fragments = [fragment for fragment in whole.get_fragments() if f"{root}/{fragment.path}" in wanted]
     part = pads.FileSystemDataset(fragments, schema=declared.schema, format=pads.ParquetFileFormat(), filesystem=whole.filesystem)
     return pl.from_arrow(part.to_table(columns=names))  # type: ignore[return-value]
+
+
+def days_with_many_files(at: DeltaTable) -> list[date]:
+    """Event days whose rows lie in more than one file, oldest first."""
+    actions = pl.DataFrame(pl.from_arrow(pa.table(at.get_add_actions(flatten=True))))
+    if actions.is_empty():
+        return []
+    counted = actions.group_by("partition.event_date").len().filter(pl.col("len") > 1)
+    return sorted(counted["partition.event_date"].to_list())

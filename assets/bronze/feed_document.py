@@ -19,6 +19,8 @@ _ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)\b[^>]*>")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _VIETNAMESE_MARKED = frozenset("àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ–—“”‘’…•°")
 _PLAUSIBLE_SHARE = 0.9
+_DAMAGE_SHARE = 0.005
+"""Up to this share of broken characters a text counts as UTF-8 damaged on its way; they are shown as U+FFFD."""
 _DEFAULT_ROOT = {"item": "<rss version='2.0'>", "entry": "<feed xmlns='http://www.w3.org/2005/Atom'>"}
 
 
@@ -67,7 +69,8 @@ def split(document: bytes, content_type: str = "") -> FeedDocument | None:
 
 
 def decode(payload: bytes, declared: str) -> str:
-    """Text of bytes that declare an encoding: as declared, else UTF-8, else windows-1258 where that gives plausible Vietnamese.
+    """Text of bytes that declare an encoding: as declared, else UTF-8 (a few broken bytes become U+FFFD), else windows-1258 where
+    that gives plausible Vietnamese.
 
     Raises UndecodableError naming the first offending byte.
     """
@@ -79,6 +82,9 @@ def decode(payload: bytes, declared: str) -> str:
             first_error = first_error or error
         except LookupError:
             continue
+    damaged = payload.decode("utf-8", errors="replace")
+    if damaged.count("\ufffd") <= max(1, len(damaged) * _DAMAGE_SHARE):
+        return damaged
     try:
         legacy = unicodedata.normalize("NFC", payload.decode("windows-1258"))
     except UnicodeDecodeError:

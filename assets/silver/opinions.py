@@ -116,7 +116,8 @@ def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Regist
         for terms in term_sets(registry, day):
             by_task[terms.task, terms.digest].update(texts)
             labellers[terms.task, terms.digest] = partial(rule_rows, terms=terms)
-    made, counts = [], {}
+    made: list[pa.Table] = []
+    counts: dict[str, int] = {}
     for (task, digest), texts in by_task.items():
         known = set(labels_of(at, task, digest, pl.Series(list(texts), dtype=pl.String))["content_key"])
         missing = {key: texts[key] for key in sorted(texts) if key not in known}

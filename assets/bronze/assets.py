@@ -1,0 +1,79 @@
+"""The bronze assets: one per connector, partitioned by collection day, and the fetch log they share."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+
+from assets.bronze import exports, news_feeds
+from assets.bronze.landing import CollectReport
+from assets.support import (
+    COLLECTION_DAYS,
+    RETRY_FAULTS,
+    TOUCHED_DAYS,
+    LakeResource,
+    QualityGate,
+    asset_key,
+    stamp,
+    suite_spec,
+    table_spec,
+)
+from lake_config.registry import Source
+from lake_config.storage import Lake, Provenance
+
+Collector = Callable[[Lake, Iterable[Source], Provenance], CollectReport]
+
+COLLECTORS: dict[str, Collector] = {"news_feeds": news_feeds.collect, "exports": exports.collect}
+"""Connector name -> what collects for it."""
+
+
+def _landed_rows(lake: Lake, name: str, report: CollectReport) -> dict[Any, pa.Table]:
+    """The rows just landed, by event day, for the (not blocking) check of what came in."""
+    found = {}
+    for day in sorted(report.event_days):
+        rows = lake.day(name, day)
+        found[day] = rows.filter(pl.col("batch_id").is_in(report.batches)).to_arrow()
+    return found
+
+
+def _bronze_asset(connector: str) -> dg.AssetsDefinition:
+    name = f"bronze.{connector}"
+
+    @dg.multi_asset(
+        name=f"collect_{connector}",
+        specs=[table_spec(name, kinds=("bronze",))],
+        check_specs=[suite_spec(name, is_blocking=False)],
+        partitions_def=COLLECTION_DAYS,
+        retry_policy=RETRY_FAULTS,
+        pool=f"collect_{connector}",
+    )
+    def bronze(context: dg.AssetExecutionContext, collector: LakeResource) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        sources = [source for source in collector.collected.values() if source.connector == connector]
+        report = COLLECTORS[connector](collector.lake, sources, stamp(context, name)({}))
+        for attempt in report.failures:
+            context.log.warning(f"{attempt.source_id}: {attempt.outcome}: {attempt.detail}")
+        gate = QualityGate(context, collector.lake, [name], is_blocking=False)
+        gate(name, _landed_rows(collector.lake, name, report))
+        yield dg.MaterializeResult(
+            asset_key=asset_key(name),
+            metadata={
+                "dagster/partition_row_count": report.landed,
+                TOUCHED_DAYS: dg.MetadataValue.json([day.isoformat() for day in sorted(report.event_days)]),
+                "sources": len(sources),
+                "attempts": len(report.attempts),
+                "failed_attempts": len(report.failures),
+                "yielded_to_another_collector": report.yielded,
+                "failures": dg.MetadataValue.json([f"{a.source_id}: {a.detail}" for a in report.failures[:100]]),
+            },
+        )
+        yield from gate.results()
+
+    return bronze
+
+
+FETCH_LOG_SPEC = table_spec("bronze.fetch_log", deps=[f"bronze.{name}" for name in COLLECTORS], kinds=("bronze",), is_fresh=False)
+"""Written by the collectors along with their data."""
+
+BRONZE_ASSETS = [_bronze_asset(connector) for connector in COLLECTORS]

@@ -1,0 +1,131 @@
+"""The silver assets: posts and rejects from bronze, opinions from posts, and the nightly compaction."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.silver.opinions import label_days
+from assets.silver.posts import RefineReport, compact_days, refine_days, refresh_day
+from assets.support import (
+    EVENT_DAYS,
+    RETRY_FAULTS,
+    LakeResource,
+    ModelResource,
+    QualityGate,
+    asset_key,
+    event_days,
+    refused,
+    stamp,
+    suite_spec,
+    table_spec,
+)
+from lake_config.storage import days_with_many_files
+from lake_config.tables.bronze import CONNECTOR_TABLES
+from quality.runner import QualityError
+
+Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+_BRONZE = [
+    dg.AssetDep(asset_key(f"bronze.{name}"), partition_mapping=dg.AllPartitionMapping()) for name in CONNECTOR_TABLES
+]  # an event day may be fed by any collection day
+_COMPACTED_AT_ONCE = 60
+
+
+class RefineConfig(dg.Config):
+    """How silver takes bronze in."""
+
+    full_refresh: bool = False
+    """Make the days anew from all of bronze instead of taking in what is new."""
+
+
+@dg.multi_asset(
+    name="refine_posts",
+    specs=[
+        table_spec("silver.posts", deps=_BRONZE, kinds=("silver", "polars")),
+        table_spec("silver.rejects", deps=_BRONZE, kinds=("silver",)),
+    ],
+    check_specs=[suite_spec("silver.posts"), suite_spec("silver.rejects")],
+    partitions_def=EVENT_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_FAULTS,
+    pool="silver_posts",
+)
+def silver_posts(context: dg.AssetExecutionContext, config: RefineConfig, lake: LakeResource) -> Results:
+    """Take in the bronze rows of the run's event days that silver has not seen."""
+    gate = QualityGate(context, lake.lake, ["silver.posts", "silver.rejects"])
+    sources = {source.id: source for source in lake.registry.sources}
+    provenance = stamp(context, "silver.posts")
+    report = RefineReport()
+    try:
+        if config.full_refresh:
+            for day in event_days(context):
+                done = refresh_day(lake.lake, day, sources, provenance, gate)
+                report.posts += done.posts
+                report.rejects += done.rejects
+                report.days |= done.days
+        else:
+            report = refine_days(lake.lake, event_days(context), sources, provenance, gate)
+    except QualityError as error:
+        gate.record()
+        yield from gate.results()
+        raise refused(error) from error
+    gate.record()
+    metadata = {"days_changed": len(report.days)}
+    yield dg.MaterializeResult(asset_key=asset_key("silver.posts"), metadata={"dagster/partition_row_count": report.posts, **metadata})
+    yield dg.MaterializeResult(asset_key=asset_key("silver.rejects"), metadata={"dagster/partition_row_count": report.rejects, **metadata})
+    yield from gate.results()
+
+
+@dg.multi_asset(
+    name="label_texts",
+    specs=[table_spec("silver.opinions", deps=["silver.posts"], kinds=("silver", "onnx", "spacy"))],
+    check_specs=[suite_spec("silver.opinions")],
+    partitions_def=EVENT_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_FAULTS,
+    pool="silver_opinions",
+)
+def silver_opinions(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: ModelResource) -> Results:
+    """Label the distinct texts of the run's event days that have no label of the current models."""
+    gate = QualityGate(context, lake.lake, ["silver.opinions"])
+    try:
+        report = label_days(lake.lake, event_days(context), sentiment.model, lake.registry, stamp(context, "silver.opinions"), gate)
+    except QualityError as error:
+        gate.record()
+        yield from gate.results()
+        raise refused(error) from error
+    gate.record()
+    yield dg.MaterializeResult(
+        asset_key=asset_key("silver.opinions"),
+        metadata={
+            "dagster/partition_row_count": sum(report.labelled.values()),
+            "distinct_texts": report.texts,
+            "model_id": sentiment.model.model_id,
+            **{f"labelled_{task}": count for task, count in report.labelled.items()},
+        },
+    )
+    yield from gate.results()
+
+
+@dg.asset(
+    key=dg.AssetKey(["maintenance", "posts_compaction"]),
+    deps=[dg.AssetDep(asset_key("silver.posts"), partition_mapping=dg.AllPartitionMapping())],
+    group_name="maintenance",
+    owners=["team:data-engineering"],
+    kinds={"delta", "python"},
+    retry_policy=RETRY_FAULTS,
+    pool="silver_posts",
+)
+def posts_compaction(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
+    """Rewrites event days of silver.posts that lie in several files to the latest version per post, oldest first, some a run."""
+    waiting = days_with_many_files(lake.lake.open("silver.posts"))
+    dropped = compact_days(lake.lake, waiting[:_COMPACTED_AT_ONCE], stamp(context, "silver.posts"))
+    return dg.MaterializeResult(
+        metadata={
+            "days_rewritten": len(dropped),
+            "older_versions_dropped": sum(dropped.values()),
+            "days_left": len(waiting[_COMPACTED_AT_ONCE:]),
+        }
+    )
+
+
+SILVER_ASSETS = [silver_posts, silver_opinions, posts_compaction]

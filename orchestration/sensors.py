@@ -1,0 +1,72 @@
+"""The sensors: refine exactly the event days that bronze touched; tell people of failed runs.
+
+Sensors read Dagster's event log and their cursor, never the store.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import date
+
+import dagster as dg
+import httpx
+
+from assets.bronze.assets import COLLECTORS
+from assets.support import TOUCHED_DAYS, asset_key
+from orchestration.event_days import ranges, run_request
+from orchestration.jobs import REFINE
+
+WEBHOOK = "LAKE_ALERT_WEBHOOK"
+_EVENTS_AT_ONCE = 200
+
+
+def touched_days(materialization: dg.AssetMaterialization | None) -> set[date]:
+    """The event days a bronze materialization reports as touched."""
+    if materialization is None or TOUCHED_DAYS not in materialization.metadata:
+        return set()
+    value = materialization.metadata[TOUCHED_DAYS].value
+    return {date.fromisoformat(day) for day in value} if isinstance(value, list) else set()
+
+
+@dg.sensor(job=REFINE, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
+def touched_event_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Requests the refine job for the event days touched since the last look, late days included."""
+    positions: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
+    days: set[date] = set()
+    for connector in COLLECTORS:
+        seen = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=asset_key(f"bronze.{connector}"), after_storage_id=positions.get(connector)),
+            limit=_EVENTS_AT_ONCE,
+            ascending=True,
+        )
+        for record in seen.records:
+            days |= touched_days(record.asset_materialization)
+            positions[connector] = record.storage_id
+    cursor = json.dumps(positions, sort_keys=True)
+    requests = [run_request(first, last, f"{cursor}:{first}:{last}") for first, last in ranges(days)]
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+def alert_text(context: dg.RunFailureSensorContext) -> Mapping[str, str]:
+    """What the webhook gets: JSON with run, job, partitions and the error's first line; never data."""
+    run = context.dagster_run
+    return {
+        "text": f"Run {run.run_id} of job {run.job_name} failed: {context.failure_event.message}".splitlines()[0][:500],
+        "run_id": run.run_id,
+        "job": run.job_name,
+        "partition": run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start", ""),
+    }
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)
+def failure_alert(context: dg.RunFailureSensorContext) -> None:
+    """Posts to the webhook in LAKE_ALERT_WEBHOOK when a run has failed; without one the failure is in the log and the UI only."""
+    address = os.environ.get(WEBHOOK)
+    message = alert_text(context)
+    if not address:
+        context.log.warning(f"{message['text']} ({WEBHOOK} is not set: nobody was told)")
+        return
+    httpx.post(address, json=dict(message), timeout=10).raise_for_status()
+
+
+SENSORS = [touched_event_days, failure_alert]
