@@ -20,10 +20,10 @@ if not __package__:
 
 from lake_config.errors import LakeError, ServiceError
 from superset_dashboards.environment import superset_home
+from superset_dashboards.roles import ADMIN_USER
 
 BUNDLE = Path(__file__).resolve().parent / "bundle"
 CONFIG = Path(__file__).resolve().parent / "superset_config.py"
-ADMIN_USER = "admin"
 KINDS = ("databases", "datasets", "charts", "dashboards")
 
 Document = dict[str, Any]

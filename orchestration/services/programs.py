@@ -160,6 +160,7 @@ def _superset(settings: Settings, environment: Mapping[str, str]) -> Program:
     if not python.is_file():
         raise ServiceError(f"Superset's environment is missing ({python}): run 'uv sync --locked' in {folder}.")
     keys = settings.credentials("bi")  # gold only; none of the lake's other keys reaches Superset
+    own = superset_secrets(settings)
     variables = {
         **_plain(environment),
         "LAKE_HOME": str(settings.home),
@@ -168,7 +169,10 @@ def _superset(settings: Settings, environment: Mapping[str, str]) -> Program:
         "GOLD_REGION": settings.s3_region,
         "GOLD_RO_KEY": keys.key,
         "GOLD_RO_SECRET": keys.secret,
-        "SUPERSET_SECRET_KEY": superset_secrets(settings)["secret_key"],
+        "SUPERSET_SECRET_KEY": own["secret_key"],
+        # Read while it starts and dropped before it serves (serve.py); arguments would stand in the list of processes.
+        "SUPERSET_ADMIN_PASSWORD": own["admin_password"],
+        "SUPERSET_VIEWER_PASSWORD": own["viewer_password"],
         "PYTHONUNBUFFERED": "1",
     }
     return Program([str(python), str(folder / "serve.py")], variables, folder)

@@ -19,9 +19,12 @@ from lake_config.settings import IDENTITIES, Settings, write_private
 
 ADMIN_USER = "admin"
 """Superset's first administrator."""
+VIEWER_USER = "lanh_dao"
+"""Superset's first reader: the city's leadership. superset_dashboards/roles.py knows both users by these names."""
 
 _ALPHABET = string.ascii_letters + string.digits
 _STORE_KEYS = ("jwt_signing", "jwt_signing_read", "jwt_filer_signing", "jwt_filer_signing_read")
+_SUPERSET_NAMES = ("admin_user", "admin_password", "viewer_user", "viewer_password", "secret_key")
 
 
 def _token(length: int) -> str:
@@ -73,8 +76,9 @@ def ensure_secrets(settings: Settings) -> None:
     """Make every secret that is missing in ``settings.secrets_dir`` (mode 700), each file with mode 600.
 
     Files: s3.json {identity: {key, secret}} (embedded store only: keys for an outside store come from the environment), store.json (signing
-    keys of the embedded store), superset.json {admin_user, admin_password, secret_key}, passwords.txt for people. Calling it again, or
-    from several processes at once, changes nothing that exists. Raises ConfigError when an existing file cannot be read.
+    keys of the embedded store), superset.json {admin_user, admin_password, viewer_user, viewer_password, secret_key}, passwords.txt for
+    people. Calling it again, or from several processes at once, changes nothing that exists. Raises ConfigError when an existing file
+    cannot be read.
     """
     folder = settings.secrets_dir
     with _locked(folder):
@@ -83,12 +87,20 @@ def ensure_secrets(settings: Settings) -> None:
             _complete(folder / "store.json", dict.fromkeys(_STORE_KEYS, lambda: _token(48)))
         superset = _complete(
             folder / "superset.json",
-            {"admin_user": lambda: ADMIN_USER, "admin_password": lambda: _token(20), "secret_key": lambda: _token(56)},
+            {
+                "admin_user": lambda: ADMIN_USER,
+                "admin_password": lambda: _token(20),
+                "viewer_user": lambda: VIEWER_USER,
+                "viewer_password": lambda: _token(20),
+                "secret_key": lambda: _token(56),
+            },
         )
-        logins = (
-            "Logins of this lake. Keep this file private.\n\n"
-            f"Superset (dashboards)\n  user:     {superset['admin_user']}\n  password: {superset['admin_password']}\n"
-        ).encode()
+        people = {"administrator": "admin", "leadership, who read the dashboards": "viewer"}
+        blocks = (
+            f"Superset, {title}\n  user:     {superset[f'{who}_user']}\n  password: {superset[f'{who}_password']}\n"
+            for title, who in people.items()
+        )
+        logins = "\n".join(("Logins of this lake. Keep this file private.\n", *blocks)).encode()
         path = folder / "passwords.txt"
         if not path.is_file() or path.read_bytes() != logins:
             write_private(path, logins)
@@ -108,5 +120,8 @@ def store_signing_keys(settings: Settings) -> dict[str, str]:
 
 
 def superset_secrets(settings: Settings) -> dict[str, str]:
-    """Superset's admin_user, admin_password and secret_key. Raises ConfigError when :func:`ensure_secrets` has not run."""
-    return _strings(settings.secrets_dir / "superset.json", ("admin_user", "admin_password", "secret_key"))
+    """Superset's users, their passwords and its secret_key, by their names in superset.json.
+
+    Raises ConfigError when :func:`ensure_secrets` has not run.
+    """
+    return _strings(settings.secrets_dir / "superset.json", _SUPERSET_NAMES)

@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 
 from lake_config.errors import ConfigError, ServiceError
 from lake_config.settings import BUCKETS, IDENTITIES, Settings, load_settings
+from orchestration.services import secrets
 from orchestration.services.certificates import ensure_certificates
 from orchestration.services.dagster_home import REPOSITORY, instance_config, write_dagster_home
 from orchestration.services.embedded_store import identities_document, prepare_store, store_command, store_environment, store_ports
@@ -22,6 +23,7 @@ from orchestration.services.programs import SERVICES, STAMP, build_program, lake
 from orchestration.services.secrets import ensure_secrets, superset_secrets
 from orchestration.services.supervisor import ServiceStatus, start_services, status, stop_services
 from orchestration.services.supervisord import configuration, socket_path
+from superset_dashboards import roles
 
 
 @pytest.fixture
@@ -43,8 +45,11 @@ def test_secrets_are_made_once_private_and_one_per_identity(settings: Settings) 
     keys = json.loads(before["s3.json"])
     assert set(keys) == set(IDENTITIES)
     assert len({entry["secret"] for entry in keys.values()}) == len(IDENTITIES)
-    assert superset_secrets(settings)["admin_password"] in before["passwords.txt"].decode()
-    assert superset_secrets(settings)["secret_key"] not in before["passwords.txt"].decode()
+    own, logins = superset_secrets(settings), before["passwords.txt"].decode()
+    assert f"user:     admin\n  password: {own['admin_password']}\n" in logins
+    assert f"user:     lanh_dao\n  password: {own['viewer_password']}\n" in logins
+    assert own["admin_password"] != own["viewer_password"]
+    assert own["secret_key"] not in logins
 
 
 def test_secrets_made_by_many_at_once_are_the_same_for_all(settings: Settings) -> None:
@@ -209,6 +214,44 @@ def test_the_store_process_gets_only_what_it_needs(settings: Settings, monkeypat
     assert "WEBHOOK_TOKEN" not in environment
     assert environment["HOME"] == str(settings.home / "run")
     assert environment[STAMP]
+
+
+def test_a_lake_from_before_the_viewer_gets_its_password_and_keeps_the_rest(settings: Settings) -> None:
+    ensure_secrets(settings)
+    path = settings.secrets_dir / "superset.json"
+    old = {name: value for name, value in json.loads(path.read_text()).items() if not name.startswith("viewer_")}
+    path.write_text(json.dumps(old))
+    with pytest.raises(ConfigError, match=r"lacks viewer_user, viewer_password"):
+        superset_secrets(settings)
+    ensure_secrets(settings)
+    own = superset_secrets(settings)
+    assert {name: own[name] for name in old} == old
+    assert own["viewer_password"] in (settings.secrets_dir / "passwords.txt").read_text()
+    assert _mode(settings.secrets_dir / "passwords.txt") == 0o600
+
+
+def test_the_superset_process_gets_its_own_secrets_and_the_reading_key_alone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_TOKEN", "t")
+    ensure_secrets(settings)
+    program = build_program(settings, "superset", supervisor_environment(settings))
+    own, keys = superset_secrets(settings), json.loads((settings.secrets_dir / "s3.json").read_text())
+    given = {name: value for name, value in program.environment.items() if name.startswith(("SUPERSET_", "GOLD_RO_"))}
+    assert given == {
+        "SUPERSET_SECRET_KEY": own["secret_key"],
+        "SUPERSET_ADMIN_PASSWORD": own["admin_password"],
+        "SUPERSET_VIEWER_PASSWORD": own["viewer_password"],
+        "GOLD_RO_KEY": keys["bi"]["key"],
+        "GOLD_RO_SECRET": keys["bi"]["secret"],
+    }
+    others = {entry["secret"] for name, entry in keys.items() if name != "bi"}
+    others |= set(json.loads((settings.secrets_dir / "store.json").read_text()).values())
+    assert not others & set(program.environment.values())
+    assert "WEBHOOK_TOKEN" not in program.environment
+    assert not any(secret in argument for secret in (*others, *given.values()) for argument in program.argv)
+
+
+def test_both_environments_call_supersets_users_by_the_same_names() -> None:
+    assert (secrets.ADMIN_USER, secrets.VIEWER_USER) == (roles.ADMIN_USER, roles.VIEWER_USER)
 
 
 def test_dagster_programs_use_the_generated_workspace(settings: Settings) -> None:
