@@ -3,6 +3,7 @@
 The collector stores the raw bytes of each entry; silver reads them. Both use `read_entries`, so both see the same.
 """
 
+import codecs
 import json
 import re
 import unicodedata
@@ -15,7 +16,10 @@ import feedparser
 _ENTRY_TOKEN = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<(?P<open>item|entry)(?=[\s>])[^>]*>|</(?P<close>item|entry)\s*>", re.DOTALL)
 _DECLARED = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]+)", re.IGNORECASE)
-_ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)\b[^>]*>")
+_ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)(?=[\s>])[^>]*>")
+_CLOSED = re.compile(r"</(?:item|entry)\s*>\s*\Z")
+_WIDE = re.compile(r"(?:utf|ucs)[-_]?(?:16|32|2|4)", re.IGNORECASE)
+_NOT_OF_FEEDS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _VIETNAMESE_MARKED = frozenset("àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ–—“”‘’…•°")
 _PLAUSIBLE_SHARE = 0.9
@@ -42,15 +46,15 @@ def split(document: bytes, content_type: str = "") -> FeedDocument | None:
     A UTF-16 document is first re-encoded as UTF-8: its entries could not be told apart as bytes.
     """
     if document.startswith(_UTF16_BOMS):
-        document = re.sub(
-            rb"encoding=[\"'][^\"']*[\"']", b'encoding="utf-8"', document.decode("utf-16", errors="replace").encode("utf-8"), count=1
-        )
+        document = document.decode("utf-16", errors="replace").encode("utf-8")
     root = _ROOT.search(document[:65536])
     if root is None:
         return None
     spans: list[bytes] = []
     start, depth, name = 0, 0, ""
     for token in _ENTRY_TOKEN.finditer(document, root.end()):
+        if token[0].endswith(b"/>"):
+            continue  # an empty element: neither an entry nor the start of one
         if opened := token["open"]:
             if depth == 0:
                 start, name = token.start(), opened.decode()
@@ -64,6 +68,8 @@ def split(document: bytes, content_type: str = "") -> FeedDocument | None:
     declared = _DECLARED.search(document[:400])
     charset = _CHARSET.search(content_type)
     encoding = declared[1].decode("ascii") if declared else (charset[1] if charset else "utf-8")
+    if _WIDE.match(encoding):
+        encoding = "utf-8"  # its tags were found as single bytes: re-encoded above, or declared by a program that wrote UTF-8 after all
     context = {"encoding": encoding, "root": root[0].decode("ascii", errors="replace"), "element": name}
     return FeedDocument(tuple(spans), json.dumps(context, sort_keys=True))
 
@@ -77,7 +83,8 @@ def decode(payload: bytes, declared: str) -> str:
     first_error: UnicodeDecodeError | None = None
     for encoding in (declared, "utf-8"):
         try:
-            return payload.decode(encoding)
+            if codecs.lookup(encoding).name not in _NOT_OF_FEEDS:
+                return payload.decode(encoding)
         except UnicodeDecodeError as error:
             first_error = first_error or error
         except LookupError:
@@ -96,57 +103,51 @@ def decode(payload: bytes, declared: str) -> str:
     raise UndecodableError(f"not {declared}: {where}")
 
 
-def _wrapped(texts: Sequence[str], root: str, element: str) -> bytes:
-    body = "".join(texts)
-    if element == "entry":
-        document = f"<?xml version='1.0' encoding='utf-8'?>{root}{body}</feed>"
+def _wrapped(text: str, root: str) -> bytes:
+    if root.startswith("<feed"):
+        document = f"<?xml version='1.0' encoding='utf-8'?>{root}{text}</feed>"
     elif root.startswith("<rdf"):
-        document = f"<?xml version='1.0' encoding='utf-8'?>{root}{body}</rdf:RDF>"
+        document = f"<?xml version='1.0' encoding='utf-8'?>{root}{text}</rdf:RDF>"
     else:
-        document = f"<?xml version='1.0' encoding='utf-8'?>{root}<channel>{body}</channel></rss>"
+        document = f"<?xml version='1.0' encoding='utf-8'?>{root}<channel>{text}</channel></rss>"
     return document.encode("utf-8", errors="replace")
 
 
-def _parsed(texts: Sequence[str], root: str, element: str) -> list[Any]:
-    result = feedparser.parse(_wrapped(texts, root, element), sanitize_html=False, resolve_relative_uris=False)
-    return list(result.entries)
+def _read_entry(text: str, root: str) -> dict[str, Any] | None:
+    if not _CLOSED.search(text):
+        return None  # cut off: a reader would take the part for the whole
+    entries = feedparser.parse(_wrapped(text, root), sanitize_html=False, resolve_relative_uris=False).entries
+    return _fields(entries[0]) if len(entries) == 1 else None
 
 
 def read_entries(payloads: Sequence[bytes], context: str) -> list[dict[str, Any] | UndecodableError | None]:
     """Read raw entries of one document context.
 
     Gives per entry a dict (id, link, title, text, author, published), None where it is not well enough formed to be read, or the
-    UndecodableError. One bad entry does not spoil the others.
+    UndecodableError. Each is parsed by itself (half as dear again as all at once): what one says never depends on its neighbours, so the
+    collector and silver read the same, and no entry can pass its words off as another's.
     """
     known = json.loads(context)
-    element = known.get("element") or "item"
-    root = known.get("root") or _DEFAULT_ROOT[element]
-    texts: list[str | UndecodableError] = []
+    root = known.get("root") or _DEFAULT_ROOT[known.get("element") or "item"]
+    found: list[dict[str, Any] | UndecodableError | None] = []
     for payload in payloads:
         try:
-            texts.append(decode(payload, known.get("encoding", "utf-8")))
+            found.append(_read_entry(decode(payload, known.get("encoding", "utf-8")), root))
         except UndecodableError as error:
-            texts.append(error)
-    good = [text for text in texts if isinstance(text, str)]
-    entries = _parsed(good, root, element)
-    if len(entries) != len(good):  # one of them is malformed and swallowed its neighbours: read each by itself
-        single = [_parsed([text], root, element) for text in good]
-        entries = [found[0] if len(found) == 1 else None for found in single]
-    pending = iter(entries)
-    return [text if isinstance(text, UndecodableError) else _fields(next(pending)) for text in texts]
+            found.append(error)
+    return found
 
 
 def _fields(entry: Any) -> dict[str, Any] | None:
-    if entry is None:
-        return None
     content = entry.get("content") or []
     longest = max((part.get("value", "") for part in content), key=len, default="")
+    updated = entry["updated"] if "updated" in entry else None  # noqa: SIM401 - get() answers with `published`, and a warning
     fields = {
         "id": entry.get("id") or None,
         "link": entry.get("link") or None,
         "title": entry.get("title") or None,
         "text": longest or entry.get("summary") or "",
         "author": entry.get("author") or None,
-        "published": entry.get("published") or entry.get("updated") or None,
+        "published": entry.get("published") or updated or None,
     }
     return fields if fields["title"] or fields["text"] else None
