@@ -28,7 +28,17 @@ RETRY_FAULTS = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONEN
 """For faults such as a store that does not answer. Bad data raises Failure(allow_retries=False) and is not retried."""
 STALE_AFTER = timedelta(hours=26)
 TOUCHED_DAYS = "touched_event_days"
-"""Metadata of a bronze materialization: the event days that got new rows."""
+"""Metadata of a bronze materialization: the event days that got new rows since the version the last one reported."""
+TABLE_VERSION = "lake/table_version"
+"""Metadata of a materialization: the Delta version of the table that it reports on."""
+
+
+def touched_days(materialization: dg.AssetMaterialization | None) -> set[date]:
+    """The event days that a bronze materialization reports as touched."""
+    if materialization is None or TOUCHED_DAYS not in materialization.metadata:
+        return set()
+    value = materialization.metadata[TOUCHED_DAYS].value
+    return {date.fromisoformat(day) for day in value} if isinstance(value, list) else set()
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]

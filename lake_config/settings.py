@@ -111,12 +111,23 @@ def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     return int(raw)
 
 
+def demo_marker(home: Path) -> Path:
+    """The file that says that a lake holds the demo city, and how much of it is released (written by './lake demo')."""
+    return home / "demo.json"
+
+
+def _default_groups(home: Path) -> str:
+    # Invented posts never come into a lake unasked.
+    return "demo,upload" if demo_marker(home).is_file() else "upload"
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment (os.environ by default).
 
     LAKE_HOME (default .lake), LAKE_PORT_BASE (14 consecutive ports, default 8300), LAKE_S3_PORT, LAKE_DAGSTER_PORT, LAKE_SUPERSET_PORT,
     LAKE_DEMO_CITY_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES (groups of sources to
-    poll, comma-separated), LAKE_DEMO_CITY_URL, LAKE_REGISTRY (folders with further registry files, separated by ':').
+    poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL, LAKE_REGISTRY (folders with further
+    registry files, separated by ':').
     Raises ConfigError naming the variable that is wrong.
     """
     env = dict(os.environ if environment is None else environment)
@@ -138,7 +149,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         s3_endpoint=endpoint or f"http://127.0.0.1:{ports['s3']}",
         s3_region=env.get("LAKE_S3_REGION", "us-east-1"),
         is_store_embedded=not endpoint,
-        source_groups=tuple(part.strip() for part in env.get("LAKE_SOURCES", "demo,upload").split(",") if part.strip()),
+        source_groups=tuple(part.strip() for part in env.get("LAKE_SOURCES", _default_groups(home)).split(",") if part.strip()),
         demo_city_url=env.get("LAKE_DEMO_CITY_URL", f"http://127.0.0.1:{ports['demo_city']}").rstrip("/"),
         extra_registry=extra,
         environment={k: v for k, v in env.items() if k.startswith("LAKE_")},

@@ -18,6 +18,7 @@ import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from minio import Minio
+from minio.error import S3Error
 
 from lake_config.errors import BadInputError, LakeError
 from lake_config.settings import Settings
@@ -175,6 +176,25 @@ class Lake:
             commit_properties=_commit(provenance, positions),
         )
         return _refreshed(at)
+
+    def days_added(self, name: str, since: int | None, at: DeltaTable) -> set[date]:
+        """Event days of the files that commits after version `since` (None: all commits) up to the snapshot `at` added.
+
+        Reads only those commits, so it costs what they cost, however much the table holds; all days of the table where a commit's file is
+        gone from the log.
+        """
+        declared, days = TABLES[name], set()
+        for version in range((-1 if since is None else since) + 1, at.version() + 1):
+            key = f"{declared.short_name}/_delta_log/{version:020d}.json"
+            try:
+                with self.objects.get_object(bucket_name=declared.layer, object_name=key) as response:
+                    actions = [json.loads(line) for line in response.read().splitlines() if line]
+            except S3Error as error:
+                if error.code != "NoSuchKey":
+                    raise
+                return {date.fromisoformat(str(part["event_date"])) for part in at.partitions()}
+            days |= {date.fromisoformat(action["add"]["partitionValues"]["event_date"]) for action in actions if "add" in action}
+        return days
 
     def day(self, name: str, day: date, columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
         """One event day of a table, at its latest version or on the snapshot `at`."""

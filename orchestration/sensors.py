@@ -12,20 +12,12 @@ import dagster as dg
 import httpx
 
 from assets.bronze.assets import COLLECTORS
-from assets.support import TOUCHED_DAYS, asset_key
+from assets.support import asset_key, touched_days
 from orchestration.event_days import ranges, run_request
 from orchestration.jobs import REFINE
 
 WEBHOOK = "LAKE_ALERT_WEBHOOK"
 _EVENTS_AT_ONCE = 200
-
-
-def touched_days(materialization: dg.AssetMaterialization | None) -> set[date]:
-    """The event days a bronze materialization reports as touched."""
-    if materialization is None or TOUCHED_DAYS not in materialization.metadata:
-        return set()
-    value = materialization.metadata[TOUCHED_DAYS].value
-    return {date.fromisoformat(day) for day in value} if isinstance(value, list) else set()
 
 
 @dg.sensor(job=REFINE, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -12,6 +12,7 @@ from assets.bronze.landing import CollectReport
 from assets.support import (
     COLLECTION_DAYS,
     RETRY_FAULTS,
+    TABLE_VERSION,
     TOUCHED_DAYS,
     LakeResource,
     QualityGate,
@@ -38,6 +39,14 @@ def _landed_rows(lake: Lake, name: str, report: CollectReport) -> dict[Any, pa.T
     return found
 
 
+def _reported_version(context: dg.AssetExecutionContext, name: str) -> int | None:
+    """The table version up to which touched days were reported; None when none ever were."""
+    event = context.instance.get_latest_materialization_event(asset_key(name))
+    materialization = event.asset_materialization if event else None
+    value = materialization.metadata.get(TABLE_VERSION) if materialization else None
+    return int(str(value.value)) if value is not None else None
+
+
 def _bronze_asset(connector: str) -> dg.AssetsDefinition:
     name = f"bronze.{connector}"
 
@@ -56,11 +65,15 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
             context.log.warning(f"{attempt.source_id}: {attempt.outcome}: {attempt.detail}")
         gate = QualityGate(context, collector.lake, [name], is_blocking=False)
         gate(name, _landed_rows(collector.lake, name, report))
+        # Not only this run's days: a run killed between its commit and its report must not leave its days unknown downstream.
+        table = collector.lake.open(name)
+        touched = collector.lake.days_added(name, _reported_version(context, name), table)
         yield dg.MaterializeResult(
             asset_key=asset_key(name),
             metadata={
                 "dagster/partition_row_count": report.landed,
-                TOUCHED_DAYS: dg.MetadataValue.json([day.isoformat() for day in sorted(report.event_days)]),
+                TOUCHED_DAYS: dg.MetadataValue.json([day.isoformat() for day in sorted(touched)]),
+                TABLE_VERSION: table.version(),
                 "sources": len(sources),
                 "attempts": len(report.attempts),
                 "failed_attempts": len(report.failures),
