@@ -55,9 +55,10 @@ def load_cursor(lake: Lake, connector: str, table: DeltaTable) -> Cursor:
     return Cursor(connector, number, state)
 
 
-def stage_cursor(lake: Lake, connector: str, state: dict[str, Any]) -> Cursor:
-    """Write a state under a fresh number, for the commit that is about to name it."""
-    cursor = Cursor(connector, time.time_ns(), state)
+def stage_cursor(lake: Lake, connector: str, state: dict[str, Any], after: int) -> Cursor:
+    """Write a state under a fresh number above `after`, the committed one, for the commit that is about to name it."""
+    # A clock set back must not make the new number the smaller one: `forget_older` would remove it.
+    cursor = Cursor(connector, max(time.time_ns(), after + 1), state)
     data = gzip.compress(json.dumps(state, sort_keys=True).encode(), mtime=0)
     lake.objects.put_object(bucket_name=_BUCKET, object_name=_key(connector, cursor.number), data=io.BytesIO(data), length=len(data))
     return cursor

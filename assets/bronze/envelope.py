@@ -13,6 +13,11 @@ from assets.times import event_day, local_day
 from lake_config.tables.bronze import ENVELOPE, FETCH_LOG
 
 
+def storable(text: str) -> str:
+    """The text with lone surrogates, which JSON can carry and no table can, written out as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @dataclass(frozen=True)
 class Item:
     """One post as it lies in what was fetched. `payload` is its raw bytes; the rest is what the envelope needs to name and place it."""

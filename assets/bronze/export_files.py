@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lake_config.errors import BadInputError
@@ -46,9 +47,8 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
     names = list(columns)
     by_lower = {name.strip().lower(): name for name in reversed(names)}
     found: dict[str, str] = {}
+    _check_canonical(given or {})
     for canonical, wanted in (given or {}).items():
-        if canonical not in ALIASES:
-            raise BadInputError(f"--map {canonical}={wanted}: {canonical!r} is no column of the contract; known: {', '.join(ALIASES)}.")
         if wanted not in names:
             raise BadInputError(f"--map {canonical}={wanted}: the file has no column {wanted!r}; it has: {', '.join(names)}.")
         found[canonical] = wanted
@@ -62,18 +62,33 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
     return found
 
 
+def _check_canonical(given: Mapping[str, str]) -> None:
+    for canonical, wanted in given.items():
+        if canonical not in ALIASES:
+            raise BadInputError(f"--map {canonical}={wanted}: {canonical!r} is no column of the contract; known: {', '.join(ALIASES)}.")
+
+
 def default_kind(columns: Mapping[str, str]) -> str | None:
     """The kind of a file's rows where no column says it: 'comment' when the text column is called so."""
     return "comment" if "kind" not in columns and columns["text"].lower() == "comment" else None
 
 
-def canonical_row(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> dict[str, Any]:
-    """The row under canonical names; without a map the row's own keys are matched by ALIASES."""
-    if columns is None:
-        lower = {str(key).strip().lower(): value for key, value in reversed(list(row.items()))}
-        pairs = ((canonical, next((lower[a] for a in aliases if lower.get(a) is not None), None)) for canonical, aliases in ALIASES.items())
-        return {canonical: value for canonical, value in pairs if value is not None}
+def canonical_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """The row under canonical names, by the column map of its whole file."""
     return {canonical: row[name] for canonical, name in columns.items() if row.get(name) is not None}
+
+
+def matched_row(row: Mapping[str, Any], given: Mapping[str, str] | None) -> dict[str, Any]:
+    """A JSON row under canonical names: a given map goes first, then its own keys, which may differ from row to row, by ALIASES."""
+    found = canonical_row(row, given or {})
+    taken = set((given or {}).values())
+    lower = {str(key).strip().lower(): value for key, value in reversed(list(row.items())) if key not in taken}
+    for canonical, aliases in ALIASES.items():
+        if canonical not in found:
+            value = next((lower[alias] for alias in aliases if lower.get(alias) is not None), None)
+            if value is not None:
+                found[canonical] = value
+    return found
 
 
 def rows_of(data: bytes, file_format: str, given: Mapping[str, str] | None = None) -> tuple[str, str, Iterator[bytes]]:
@@ -82,19 +97,25 @@ def rows_of(data: bytes, file_format: str, given: Mapping[str, str] | None = Non
     Raises BadInputError, before the first row, for a file that cannot be read at all.
     """
     if file_format == "jsonl":
+        _check_canonical(given or {})
         return "jsonl_line", json.dumps({"columns": dict(given) if given else None}), _lines(data)
     if file_format == "csv":
         return _csv(data, given)
     return _parquet(data, given)
 
 
+def _is_utf16(data: bytes) -> bool:
+    return data[:2] in (b"\xff\xfe", b"\xfe\xff")
+
+
 def _lines(data: bytes) -> Iterator[bytes]:
+    if _is_utf16(data):  # its lines could not be told apart as bytes
+        data = data.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
     return (line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip())
 
 
 def _csv(data: bytes, given: Mapping[str, str] | None) -> tuple[str, str, Iterator[bytes]]:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = data.decode(encoding, errors="surrogateescape")
+    text = data.decode("utf-16", errors="replace") if _is_utf16(data) else data.decode("utf-8-sig", errors="surrogateescape")
     if "\x00" in text[:_SNIFF_BYTES]:
         raise BadInputError("The file is not CSV text (it holds NUL bytes).")
     header_line = next(iter(text.splitlines()), "")
@@ -114,45 +135,70 @@ def _csv(data: bytes, given: Mapping[str, str] | None) -> tuple[str, str, Iterat
 
 
 def _fields_of(record: str, delimiter: str) -> list[str]:
-    return next(iter(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, skipinitialspace=True)), [])
+    try:
+        return next(iter(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, skipinitialspace=True)), [])
+    except csv.Error as error:
+        raise ValueError(f"not CSV: {error}") from error
 
 
 def _records(text: str, delimiter: str) -> Iterator[str]:
     """Raw records, line breaks inside quotes included; the reader pulls as many lines as it needs and those are the record."""
     pulled: list[str] = []
 
-    def lines() -> Iterator[str]:
+    def pull() -> Iterator[str]:
         for line in io.StringIO(text, newline=""):
             pulled.append(line)
             yield line
 
-    for _ in csv.reader(lines(), delimiter=delimiter, skipinitialspace=True):
+    lines = pull()
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # a field over the limit: what was pulled is one record, to be rejected, and reading goes on after it
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         yield "".join(pulled).rstrip("\r\n")
         pulled.clear()
-    if pulled:
-        yield "".join(pulled).rstrip("\r\n")
 
 
 def read_csv_record(payload: bytes, context: Mapping[str, Any]) -> dict[str, Any]:
-    """One raw CSV record as canonical row. Raises UnicodeDecodeError, or ValueError when the number of fields is not the header's."""
+    """One raw CSV record as canonical row. Raises UnicodeDecodeError, or ValueError where it is no CSV or has another number of fields."""
     fields = _fields_of(payload.decode("utf-8"), context["delimiter"])
     header = context["header"]
     if len(fields) != len(header):
         raise ValueError(f"{len(fields)} fields where the header has {len(header)}")
-    row = dict(zip(header, fields, strict=True))
+    row = dict(reversed(list(zip(header, fields, strict=True))))  # of two columns of one name the first counts
     return {name: value for name, value in canonical_row(row, context["columns"]).items() if value != ""}
 
 
 def _parquet(data: bytes, given: Mapping[str, str] | None) -> tuple[str, str, Iterator[bytes]]:
     try:
         file = pq.ParquetFile(io.BytesIO(data))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise BadInputError(f"The file is not readable Parquet: {error}") from error
     columns = column_map(file.schema_arrow.names, given)
+    return "parquet_row", json.dumps({"columns": columns, "kind": default_kind(columns)}, ensure_ascii=False), _parquet_rows(file)
 
-    def rows() -> Iterator[bytes]:
+
+def _parquet_rows(file: pq.ParquetFile) -> Iterator[bytes]:
+    """Raises BadInputError where the file turns out to be damaged."""
+    names = file.schema_arrow.names
+    firsts = [index for index, name in enumerate(names) if names.index(name) == index]  # of two columns of one name the first counts
+    try:
         for batch in file.iter_batches(_PARQUET_ROWS):
-            for row in batch.to_pylist():
-                yield json.dumps(row, ensure_ascii=False, default=str, sort_keys=True).encode()
+            plain = pa.RecordBatch.from_arrays([_plain(batch.column(index)) for index in firsts], [names[index] for index in firsts])
+            for row in plain.to_pylist():
+                yield json.dumps(row, ensure_ascii=False, default=_as_text, sort_keys=True).encode("utf-8", "replace")
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise BadInputError(f"The file is not readable Parquet: {error}") from error
 
-    return "parquet_row", json.dumps({"columns": columns, "kind": default_kind(columns)}, ensure_ascii=False), rows()
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Times as Arrow writes them: Python has no day for an absurd one, and one such value must not cost the file."""
+    return pc.cast(values, pa.string()) if pa.types.is_temporal(values.type) and not pa.types.is_duration(values.type) else values
+
+
+def _as_text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -20,8 +20,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from minio.datatypes import Object as S3Object
 
-from assets.bronze.envelope import Batch, FetchAttempt, Item
-from assets.bronze.export_files import FORMATS, canonical_row, read_csv_record, rows_of
+from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
+from assets.bronze.export_files import FORMATS, canonical_row, matched_row, read_csv_record, rows_of
 from assets.bronze.landing import Clock, CollectReport, land, log_attempts, utc_now
 from lake_config.errors import BadInputError
 from lake_config.registry import Source
@@ -42,7 +42,7 @@ def parse_row(payload: bytes, payload_format: str, context: Mapping[str, Any]) -
         value = json.loads(payload)
         if not isinstance(value, dict):
             raise TypeError(f"a JSON {type(value).__name__} where an object is expected")
-        row = canonical_row(value, context.get("columns"))
+        row = matched_row(value, context["columns"]) if payload_format == "jsonl_line" else canonical_row(value, context["columns"])
     if context.get("kind"):
         row.setdefault("kind", context["kind"])
     return row
@@ -59,7 +59,7 @@ def _items(source: Source, listed: S3Object, data: bytes, given: Mapping[str, st
             row = parse_row(payload, payload_format, context)
         except (ValueError, TypeError, RecursionError):
             row = {}
-        native_id = str(row.get("id") or "").strip()
+        native_id = storable(str(row.get("id", "")).strip())
         if not native_id:
             digest = hashlib.sha256(payload).hexdigest()
             native_id = f"sha256:{digest}" + (f"#{repeats[digest]}" if repeats[digest] else "")
@@ -71,8 +71,8 @@ def _items(source: Source, listed: S3Object, data: bytes, given: Mapping[str, st
             payload=payload,
             payload_format=payload_format,
             payload_context=raw_context,
-            url=str(row["url"]) if row.get("url") else None,
-            published_at=None if published is None else str(published),
+            url=storable(str(row["url"])) if row.get("url") else None,
+            published_at=None if published is None else storable(str(published)),
             etag=listed.etag,
         )
 
@@ -101,13 +101,18 @@ def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
         yield chunk
 
 
+def position_ids(listed: S3Object) -> tuple[str, str]:
+    """The transaction ids of a landing object: rows landed, and done. They hold its ETag: put again with other bytes it is another file."""
+    name = f"{listed.object_name}@{str(listed.etag).strip(chr(34))}"
+    return f"file-rows:{name}", f"file-done:{name}"
+
+
 class _FileCollector:
     """Takes one landing object into bronze, from where an earlier run stopped."""
 
     def __init__(self, lake: Lake, source: Source, peers: tuple[str, ...], listed: S3Object, clock: Clock):
         self.lake, self.source, self.peers, self.listed, self.clock = lake, source, peers, listed, clock
-        self.rows_app = f"file-rows:{listed.object_name}"
-        self.done_app = f"file-done:{listed.object_name}"
+        self.rows_app, self.done_app = position_ids(listed)
 
     def read(self) -> tuple[bytes, dict[str, str] | None]:
         with self.lake.objects.get_object(bucket_name=BUCKET, object_name=str(self.listed.object_name)) as response:
@@ -155,7 +160,7 @@ def pending_files(lake: Lake, table: DeltaTable, sources: Mapping[str, Source]) 
     listed = [o for o in lake.objects.list_objects(bucket_name=BUCKET, prefix=PREFIX, recursive=True) if not o.is_dir]
     for found in sorted(listed, key=lambda o: (o.last_modified, o.object_name)):
         key = str(found.object_name)
-        if table.transaction_version(f"file-done:{key}") is None:
+        if table.transaction_version(position_ids(found)[1]) is None:
             yield sources.get(key.removeprefix(PREFIX).split("/", 1)[0]), found
 
 
@@ -179,8 +184,8 @@ def collect(lake: Lake, sources: Iterable[Source], provenance: Provenance, clock
         try:
             report.attempts.append(_FileCollector(lake, source, peers, listed, clock).take(report, provenance))
         except CommitFailedError:
-            app = f"file-rows:{key}"
-            if lake.open(f"bronze.{CONNECTOR}").transaction_version(app) == table.transaction_version(app):
+            now = lake.open(f"bronze.{CONNECTOR}")
+            if all(now.transaction_version(app) == table.transaction_version(app) for app in position_ids(listed)):
                 raise  # not another collector: a fault, to be tried again
             report.yielded = True
     log_attempts(lake, report, report.batches[0] if report.batches else "none", provenance)

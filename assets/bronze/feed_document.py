@@ -18,6 +18,7 @@ _DECLARED = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']"
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._-]+)", re.IGNORECASE)
 _ROOT = re.compile(rb"<(?:rss|feed|rdf:RDF)(?=[\s>])[^>]*>")
 _CLOSED = re.compile(r"</(?:item|entry)\s*>\s*\Z")
+_CHARACTER_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,9})|([0-9]{1,9}));?")
 _WIDE = re.compile(r"(?:utf|ucs)[-_]?(?:16|32|2|4)", re.IGNORECASE)
 _NOT_OF_FEEDS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -110,13 +111,23 @@ def _wrapped(text: str, root: str) -> bytes:
         document = f"<?xml version='1.0' encoding='utf-8'?>{root}{text}</rdf:RDF>"
     else:
         document = f"<?xml version='1.0' encoding='utf-8'?>{root}<channel>{text}</channel></rss>"
-    return document.encode("utf-8", errors="replace")
+    return document.encode("utf-8")
+
+
+def _character(reference: re.Match[str]) -> str:
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    return reference[0] if code < 0xD800 or 0xDFFF < code < 0x110000 else chr(code) if code < 0x110000 else "\ufffd"
 
 
 def _read_entry(text: str, root: str) -> dict[str, Any] | None:
     if not _CLOSED.search(text):
         return None  # cut off: a reader would take the part for the whole
-    entries = feedparser.parse(_wrapped(text, root), sanitize_html=False, resolve_relative_uris=False).entries
+    # feedparser fails on references to no character; two halves of an emoji, as some programs write it, are joined here.
+    text = _CHARACTER_REFERENCE.sub(_character, text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        entries = feedparser.parse(_wrapped(text, root), sanitize_html=False, resolve_relative_uris=False).entries
+    except Exception:  # whatever a hostile entry can make it raise must not stop the collector, only this entry
+        return None
     return _fields(entries[0]) if len(entries) == 1 else None
 
 

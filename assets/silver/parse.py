@@ -1,6 +1,7 @@
 """Reading what a raw payload says: one parser per payload format, all giving the same record. Pure."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from assets.bronze.exports import parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
 from quality.rejects import Reason
 
+_ROW_FORMATS = ("jsonl_line", "csv_record", "parquet_row")
+_GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 KINDS = ("article", "post", "comment")
 
 
@@ -49,7 +52,7 @@ def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
             results[index] = Refused(Reason.MALFORMED_DOCUMENT, "the body is neither RSS nor Atom")
         elif payload_format == "file":
             results[index] = Refused(Reason.UNREADABLE_FILE, "the file cannot be cut into rows; it lies in the landing bucket")
-        else:
+        elif payload_format in _ROW_FORMATS:
             if context not in contexts:
                 contexts[context] = json.loads(context)
             results[index] = _export(row["payload"], payload_format, contexts[context])
@@ -98,13 +101,10 @@ def _export(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> 
 
 
 def _count(value: Any) -> int | None:
-    """A count as sources write it (12, "12", "1.234", 12.0); None for what is none, a negative or an absurd one."""
+    """A count as sources write it (12, 12.0, "12", "12.0", "1.234", "1,234"); None for what is none, a negative or an absurd one."""
+    text = str(value).strip()
     try:
-        number = (
-            int(float(str(value).replace(",", "").strip()))
-            if not isinstance(value, str)
-            else int(value.replace(".", "").replace(",", "").strip())
-        )
+        number = int(re.sub("[.,]", "", text)) if _GROUPED.fullmatch(text) and isinstance(value, str) else int(float(text))
     except (ValueError, OverflowError):
         return None
     return number if 0 <= number < 2**53 else None

@@ -186,6 +186,23 @@ def test_a_lost_byte_is_shown_as_such() -> None:
     assert read_one(raw[:at] + raw[at + 1 :]) == READ | {"text": "N\ufffdớc đã rút."}
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("&#55357;&#56832;", "\U0001f600"),
+        ("&#xD83D;&#xDE00", "\U0001f600"),
+        ("&#xD83D;", "\ufffd"),
+        ("&#1114112;", "\ufffd"),
+        ("&#999999999;", "\ufffd"),
+    ],
+)
+@pytest.mark.parametrize("sloppy", ["", " & "])
+def test_references_to_half_a_character_or_to_none(written: str, shown: str, sloppy: str) -> None:
+    entry = read_one(RSS.format(ITEM.replace("b-1", f"b-{written}").replace("Nước", f"{written}Nước{sloppy}")))
+    assert entry["id"] == f"b-{shown}"
+    assert str(entry["text"]).startswith(f"{shown}Nước")
+
+
 def test_bytes_of_no_encoding_are_refused_with_their_place() -> None:
     noise = bytes(range(0x80, 0xA0)) * 4
     bad = b"<item><guid>x</guid><title>" + noise + b"</title></item>"
