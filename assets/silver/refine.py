@@ -3,11 +3,12 @@
 Every bronze row becomes exactly one row of exactly one of the two tables.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 import pyarrow as pa
 
@@ -19,12 +20,12 @@ from lake_config.tables.silver import POSTS, REJECTS
 from ml.author import author_key
 from ml.language import detect_language
 from ml.masking import mask_pii
-from ml.normalise import content_key, normalise, post_key, skeleton
+from ml.normalise import content_key, fold, normalise, post_key, skeleton
 from ml.spam import spam_score
 from quality.rejects import Reason
 
 _ROW_COLUMNS = ("event_date", "connector", "source_id", "batch_id", "row_number", "payload_sha256", "fetched_at")
-_TRACKING = ("utm_", "fbclid", "gclid", "zarsrc", "si")
+_TRACKING = re.compile(r"(?:utm_\w*|fbclid|gclid|zarsrc|si)(?:=|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,12 @@ class Refined:
     rejects: pa.Table
 
 
-def clean_url(url: str | None) -> str | None:
-    """The public address without fragment and tracking parameters; None for what is no http(s) address."""
+def clean_url(url: str | None, author: str | None = None) -> str | None:
+    """The public address without fragment, tracking and personal parameters.
+
+    None for what is no http(s) address, and where the path itself holds a number or address of a person or is made of the author's
+    account name (video.example/@handle/1): the raw address stays in bronze.
+    """
     if not url:
         return None
     try:
@@ -45,9 +50,23 @@ def clean_url(url: str | None) -> str | None:
         return None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return None
-    query = urlencode([(k, v) for k, v in parse_qsl(parts.query) if not k.lower().startswith(_TRACKING)])
+    account = _account(author or "")
+    if _is_personal(parts.path) or (account and account in map(_account, parts.path.split("/"))):
+        return None
+    query = "&".join(part for part in parts.query.split("&") if not _TRACKING.match(part) and not _is_personal(part))
     host = parts.netloc.rsplit("@", 1)[-1]
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def _is_personal(part: str) -> bool:
+    shown = normalise(unquote_plus(part))
+    masked = mask_pii(shown)
+    # Long numbers in addresses name posts far more often than papers and accounts: only what cannot be such counts.
+    return masked.count("[EMAIL]") + masked.count("[PHONE]") > shown.count("[EMAIL]") + shown.count("[PHONE]")
+
+
+def _account(name: str) -> str:
+    return fold(normalise(unquote_plus(name)).strip("@ "))
 
 
 def content_of(kind: str, title: str | None, text: str) -> str:
@@ -76,7 +95,7 @@ def refine(rows: list[dict[str, Any]], connector: str, sources: Mapping[str, Sou
             made = _post(row, parsed, source, author_keys)
         if isinstance(made, Refused):
             refused = {
-                "native_id": row["native_id"],
+                "native_id": mask_pii(normalise(row["native_id"])),
                 "reason": made.reason.value,
                 "detail": made.detail,
                 "payload_bytes": len(row["payload"]),
@@ -106,7 +125,7 @@ def _post(row: Mapping[str, Any], parsed: Parsed, source: Source, author_keys: M
         "source_kind": source.kind,
         "kind": parsed.kind,
         "parent_key": post_key(source.platform, parsed.parent_id) if parsed.parent_id else None,
-        "url": clean_url(row["url"]),
+        "url": clean_url(row["url"], parsed.author),
         "title": title or None,
         "text": text,
         "language": detect_language(content),
