@@ -3,7 +3,6 @@
 Belongs here: calling Great Expectations and turning its answer into rows of gold.quality_results. Not here: the rules (suites.py).
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -16,6 +15,7 @@ import pyarrow as pa
 from lake_config.errors import LakeError
 from lake_config.tables import Table, table
 from lake_config.tables.gold import QUALITY_RESULTS
+from quality.gx import batch_definition, great_expectations
 from quality.suites import check_columns, expectations
 
 # Sample values would carry post data into results: counts only.
@@ -37,22 +37,9 @@ class Outcome:
     unexpected_rows: int
 
 
-@lru_cache(maxsize=1)
-def _batch_definition() -> Any:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx  # noqa: PLC0415 - takes seconds
-    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return context.data_sources.add_pandas("rows").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("rows")
-
-
 @lru_cache(maxsize=64)
 def _suite(name: str) -> Any:
-    import great_expectations as gx  # noqa: PLC0415 - takes seconds
-
-    return gx.ExpectationSuite(name=name, expectations=expectations(table(name)))
+    return great_expectations().ExpectationSuite(name=name, expectations=expectations(table(name)))
 
 
 def run_suite(declared: Table, rows: pa.Table) -> list[Outcome]:
@@ -61,7 +48,7 @@ def run_suite(declared: Table, rows: pa.Table) -> list[Outcome]:
         return []
     frame = pl.from_arrow(rows)
     checked = check_columns(declared, pl.DataFrame(frame)).to_pandas()
-    batch = _batch_definition().get_batch({"dataframe": checked})
+    batch = batch_definition().get_batch({"dataframe": checked})
     validation = batch.validate(_suite(declared.name), result_format=_RESULT_FORMAT)
     return [_outcome(one, rows.num_rows) for one in validation.results]
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from lake_config.tables import Table
 from lake_config.tables.gold import SENTIMENTS
+from quality.gx import great_expectations
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
@@ -86,8 +87,7 @@ def check_columns(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
 
 def expectations(table: Table) -> list[Any]:
     """The suite of a declared table."""
-    import great_expectations.expectations as gxe  # noqa: PLC0415 - seconds to import, needed only when checking
-
+    gxe = great_expectations().expectations
     rules = RULES.get(table.name, Rules())
     dropped = {"payload", "text", "title", "payload_context", "detail"}
     made: list[Any] = []

@@ -9,7 +9,7 @@ import pyarrow as pa
 from assets.gold.accounting import accounting_rows
 from assets.gold.figures import sentiment_by
 from assets.gold.mentions import DayMentions, read_mentions
-from assets.gold.sources import coverage, read_landed, source_health
+from assets.gold.sources import DayRows, coverage, read_landed, source_health
 from assets.silver.opinions import NONE_LABEL, Scorer
 from assets.silver.posts import Gate, Stamp
 from lake_config.registry import Registry, Source
@@ -31,7 +31,9 @@ def sentiment_daily(mentions: DayMentions, health: pl.DataFrame) -> pa.Table:
     counted = sentiment_by(mentions.posts, ["event_date", "source_kind"], mentions.model_id)
     if counted.is_empty():
         return _rows("gold.sentiment_daily", counted)
-    return _rows("gold.sentiment_daily", counted.join(coverage(health), on="source_kind", how="left"))
+    covered = counted.join(coverage(health), on="source_kind", how="left")
+    # A kind whose sources have all left the registry, or changed their kind in it, since they spoke: nothing of it is expected.
+    return _rows("gold.sentiment_daily", covered.with_columns(pl.col("expected_sources", "live_sources").fill_null(0)))
 
 
 def sentiment_hourly(mentions: DayMentions) -> pa.Table:
@@ -67,7 +69,7 @@ class GoldDay:
     def health(self, posts: pl.DataFrame) -> pl.DataFrame:
         """gold.source_daily of the day as a frame; `posts` are the latest posts of the day."""
         log = self.lake.day("bronze.fetch_log", self.day, ["source_id", "outcome"])
-        return source_health(self.day, self.collected, posts, self.landed, self.rejects, log)
+        return source_health(self.day, self.collected, self.sources, DayRows(posts, self.landed, self.rejects, log))
 
     def figures(self, model: Scorer) -> tuple[dict[str, pa.Table], dict[str, int]]:
         """The figure tables of the day by name, and the versions of their inputs."""

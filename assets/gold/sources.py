@@ -1,6 +1,7 @@
 """Health of sources and coverage by event day. Pure functions and the day's reading."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -13,30 +14,42 @@ from lake_config.tables.bronze import CONNECTOR_TABLES
 ALIVE = ("ok", "not_modified")
 
 
-def source_health(
-    day: date, sources: Iterable[Source], posts: pl.DataFrame, landed: pl.DataFrame, rejects: pl.DataFrame, log: pl.DataFrame
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class DayRows:
+    """What a day's health is counted from.
+
+    `posts` (source_id, fetched_at) the kept posts, `landed` and `rejects` (source_id) the bronze rows and rejects, `log` (source_id,
+    outcome) the fetch attempts of that local day.
+    """
+
+    posts: pl.DataFrame
+    landed: pl.DataFrame
+    rejects: pl.DataFrame
+    log: pl.DataFrame
+
+
+def source_health(day: date, collected: Iterable[Source], known: Mapping[str, Source], rows: DayRows) -> pl.DataFrame:
     """Rows of gold.source_daily for one day.
 
-    `sources` are those collected and valid that day; `posts` (source_id, fetched_at) the kept posts, `landed` and `rejects` (source_id)
-    the bronze rows and rejects, `log` (source_id, outcome) the fetch attempts of that local day. Other sources appear when rows name them.
+    `collected` are the sources collected and valid that day; those of them marked expected always appear, others where rows name them.
+    `known` are all sources of the registry: one that is no longer collected keeps its name and kind on the days it spoke.
     """
-    known = {source.id: source for source in sources}
+    posts, log = rows.posts, rows.log
     per_source = {
         "mentions": _count(posts),
-        "landed": _count(landed),
-        "rejected": _count(rejects),
+        "landed": _count(rows.landed),
+        "rejected": _count(rows.rejects),
         "fetch_attempts": _count(log),
         "fetch_failures": _count(log.filter(~pl.col("outcome").is_in(ALIVE))),
     }
     fetched = dict(posts.group_by("source_id").agg(pl.col("fetched_at").max()).iter_rows())
-    expected = {source_id for source_id, source in known.items() if source.expected}
-    rows = []
+    expected = {source.id for source in collected if source.expected}
+    made = []
     for source_id in sorted(expected.union(*per_source.values())):
         source = known.get(source_id)
         counts = {name: values.get(source_id, 0) for name, values in per_source.items()}
         kind = source.kind if source else "unknown"
-        rows.append(
+        made.append(
             counts
             | {
                 "event_date": day,
@@ -49,7 +62,7 @@ def source_health(
                 "is_live": counts["mentions"] > 0 or counts["fetch_attempts"] > counts["fetch_failures"],
             }
         )
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(made, infer_schema_length=None)
 
 
 def _count(rows: pl.DataFrame) -> dict[str, int]:
