@@ -1,27 +1,27 @@
 """Superset's settings: Vietnamese, for one machine, closed. Superset loads this file by SUPERSET_CONFIG_PATH.
 
-Belongs here: names that Superset reads. Not here: how gold is read (gold_connection.py), who may see what (roles.py), the dashboards (bundle/).
-It refuses to load without SUPERSET_SECRET_KEY, GOLD_* and LAKE_HOME: there are no default secrets.
+Belongs here: names that Superset reads. Not here: how gold is read (gold_connection.py), who may see what (roles.py), the dashboards
+(bundle/). It refuses to load without SUPERSET_SECRET_KEY, GOLD_* and LAKE_HOME: there are no default secrets.
 """
 
 import copy
 import hashlib
 import hmac
-import json
 import os
 import time
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import quote
 
 from duckdb_engine import ConnectionWrapper
-from flask import jsonify, request
+from flask import jsonify, redirect, request
 from superset.config import DISALLOWED_SQL_FUNCTIONS as _FORBIDDEN
 from superset.config import TALISMAN_CONFIG as _TALISMAN
 from superset.config import THEME_DEFAULT as _THEME
 
+from superset_dashboards.bundle_source.city_dashboard import SLUG
 from superset_dashboards.environment import LOCAL_ZONE, gold_access, secret_key, superset_home
 from superset_dashboards.gold_connection import GoldReader
+from superset_dashboards.vietnamese import browser_pack, read_words, write_catalogue
 
 os.environ["TZ"] = LOCAL_ZONE  # 'last 7 days' is counted by the process's clock
 time.tzset()
@@ -64,7 +64,13 @@ SQLALCHEMY_DATABASE_URI = os.environ.get("LAKE_SUPERSET_METADATA_URI") or f"sqli
 
 def _cache(name: str, seconds: int) -> dict[str, object]:
     folder = str(_HOME / "cache" / name)
-    return {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": folder, "CACHE_DEFAULT_TIMEOUT": seconds, "CACHE_THRESHOLD": 5000, "CACHE_KEY_PREFIX": f"{name}_"}
+    return {
+        "CACHE_TYPE": "FileSystemCache",
+        "CACHE_DIR": folder,
+        "CACHE_DEFAULT_TIMEOUT": seconds,
+        "CACHE_THRESHOLD": 5000,
+        "CACHE_KEY_PREFIX": f"{name}_",
+    }
 
 
 CACHE_CONFIG = _cache("metadata", 60)
@@ -82,12 +88,16 @@ DISALLOWED_SQL_FUNCTIONS = {
     "duckdb": {
         "delta_scan", "iceberg_scan", "read_csv", "read_csv_auto", "read_parquet", "parquet_scan", "read_json", "read_json_auto",
         "read_json_objects", "read_ndjson", "read_ndjson_auto", "read_text", "read_blob", "glob", "sniff_csv", "parquet_metadata",
-        "parquet_schema", "parquet_file_metadata", "duckdb_secrets", "which_secret", "duckdb_settings", "current_setting", "query", "query_table",
+        "parquet_schema", "parquet_file_metadata", "duckdb_secrets", "which_secret", "duckdb_settings", "current_setting", "query",
+        "query_table",
     },
 }  # fmt: skip
 
-# Language: Superset ships no Vietnamese; the words that readers of a dashboard meet are in translations_vi.json, the rest stays English.
+# Language: see vietnamese.py.
+_WORDS = read_words()
 BABEL_DEFAULT_LOCALE = "vi"
+BABEL_TRANSLATION_DIRECTORIES = f"translations;{_HOME / 'translations'}"
+write_catalogue(_WORDS, _HOME / "translations")
 LANGUAGES = {"vi": {"flag": "vn", "name": "Tiếng Việt"}, "en": {"flag": "us", "name": "English"}}
 D3_FORMAT = {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " ₫"]}
 D3_TIME_FORMAT = {
@@ -101,10 +111,13 @@ D3_TIME_FORMAT = {
     "shortMonths": [f"thg {number}" for number in range(1, 13)],
 }
 APP_NAME = "Lắng Nghe"
+FIRST_PAGE = f"/superset/dashboard/{SLUG}/"
 THEME_DEFAULT = copy.deepcopy(_THEME)
 _LOGO = (
-    "<svg xmlns='http://www.w3.org/2000/svg' width='150' height='28'><g fill='none' stroke='#1f6f8b' stroke-width='3' stroke-linecap='round'>"
-    "<path d='M4 11v6M10 6v16M16 9v10M22 12v4'/></g><text x='34' y='20' font-family='Helvetica,Arial,sans-serif' font-size='17' font-weight='600' "
+    "<svg xmlns='http://www.w3.org/2000/svg' width='150' height='28'><g fill='none' stroke='#1f6f8b' stroke-width='3' "
+    "stroke-linecap='round'>"
+    "<path d='M4 11v6M10 6v16M16 9v10M22 12v4'/></g><text x='34' y='20' font-family='Helvetica,Arial,sans-serif' font-size='17' "
+    "font-weight='600' "
     "fill='#1f6f8b'>Lắng Nghe</text></svg>"
 )
 THEME_DEFAULT["token"] |= {
@@ -142,12 +155,12 @@ def DB_CONNECTION_MUTATOR(uri, params, username, security_manager, source):  # n
 
 
 def FLASK_APP_MUTATOR(app):  # noqa: N802  Superset's name
-    """Give the browser the Vietnamese words: Superset's own page of them only knows the languages it ships."""
-    words = json.loads(Path(__file__).with_name("translations_vi.json").read_text(encoding="utf-8"))
-    header = {"domain": "superset", "lang": "vi", "plural_forms": "nplurals=1; plural=0;"}
-    entries = {word: [vietnamese] for word, vietnamese in words.items()}
-    pack = {"domain": "superset", "locale_data": {"superset": {"": header, **entries}}}
+    """What Superset has no setting for: the first page, and Vietnamese words (its own page of words knows the languages it ships only)."""
+    pack = browser_pack(_WORDS)
 
     @app.before_request
-    def vietnamese_language_pack():
-        return jsonify(pack) if request.path == "/superset/language_pack/vi/" else None
+    def answer_first():
+        if request.path == "/superset/language_pack/vi/":
+            return jsonify(pack)
+        # Login leads to "/", and Superset from there to a list of its own things.
+        return redirect(FIRST_PAGE) if request.path == "/" else None
