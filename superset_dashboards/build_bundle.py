@@ -24,7 +24,7 @@ BUNDLE = Path(__file__).resolve().parent / "bundle"
 class _Dumper(yaml.SafeDumper):
     """Long texts as blocks, so that a changed word is a changed line; no aliases, because each file is read by people."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002  PyYAML's signature
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML's signature
         return True
 
 

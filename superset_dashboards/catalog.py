@@ -1,7 +1,7 @@
 """The catalog: one DuckDB file that holds only views, one per gold table, over its Delta log on S3.
 
-Belongs here: making that file. Not here: how Superset's workers open it (gold_connection.py). A view reads the newest commit at every query, so the
-catalog is written again only when a table was missing at the time. Run it with ``python -m superset_dashboards.catalog``.
+Belongs here: making that file. Not here: how Superset's workers open it (gold_connection.py). A view reads the newest commit at every
+query, so the catalog is written again only when a table was missing at the time. Run it with ``python -m superset_dashboards.catalog``.
 """
 
 import os
@@ -38,7 +38,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, access: GoldAccess) -> None:
     connection.execute("LOAD icu")
     connection.execute(f"SET TimeZone={quoted(LOCAL_ZONE)}")
     connection.execute(
-        f"CREATE SECRET lake_ro (TYPE s3, KEY_ID {quoted(access.key)}, SECRET {quoted(access.secret)}, ENDPOINT {quoted(access.host_and_port)}, "
+        f"CREATE SECRET lake_ro (TYPE s3, KEY_ID {quoted(access.key)}, SECRET {quoted(access.secret)}, ENDPOINT "
+        f"{quoted(access.host_and_port)}, "
         f"URL_STYLE 'path', USE_SSL {str(access.is_tls).lower()}, REGION {quoted(access.region)})"
     )
 
@@ -80,7 +81,9 @@ def build_catalog(access: GoldAccess) -> list[str]:
                     pending.append(table.name)
         fresh.replace(access.catalog)
     except duckdb.Error as error:
-        raise StoreError(f"The gold tables at {access.host_and_port} cannot be read with the key {access.key}: {str(error).splitlines()[0]}") from error
+        raise StoreError(
+            f"The gold tables at {access.host_and_port} cannot be read with the key {access.key}: {str(error).splitlines()[0]}"
+        ) from error
     finally:
         fresh.unlink(missing_ok=True)
     return pending

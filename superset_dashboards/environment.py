@@ -19,7 +19,9 @@ def required(name: str, environment: Mapping[str, str] = os.environ) -> str:
     """The value of a variable that must be set. Raises ConfigError naming it."""
     value = environment.get(name, "")
     if not value:
-        raise ConfigError(f"{name} is not set: './lake up' sets it for Superset; set it yourself when you start superset_dashboards.serve by hand.")
+        raise ConfigError(
+            f"{name} is not set: './lake up' sets it for Superset; set it yourself when you start superset_dashboards.serve by hand."
+        )
     return value
 
 
@@ -29,7 +31,7 @@ def superset_home(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def secret_key(environment: Mapping[str, str] = os.environ) -> str:
-    """SUPERSET_SECRET_KEY, which signs sessions. Raises ConfigError when it is missing or shorter than 32 characters: there is no default."""
+    """SUPERSET_SECRET_KEY, which signs sessions; there is no default. Raises ConfigError when it is missing or under 32 characters."""
     value = required("SUPERSET_SECRET_KEY", environment)
     if len(value) < MINIMUM_SECRET_LENGTH:
         raise ConfigError(f"SUPERSET_SECRET_KEY has {len(value)} characters; at least {MINIMUM_SECRET_LENGTH} random ones are needed.")

@@ -1,7 +1,8 @@
 """Load the bundle into a running Superset's metadata, and prove that what Superset then exports is what the files say.
 
-Belongs here: import, export and comparison. Not here: writing the files (build_bundle.py), starting Superset (serve.py). Nothing that the bundle does not
-name is touched. Run it in Superset's environment: ``python superset_dashboards/load.py [--check]``; exit code 0 only where no difference is left.
+Belongs here: import, export and comparison. Not here: writing the files (build_bundle.py), starting Superset (serve.py). Nothing that the
+bundle does not name is touched. Run it in Superset's environment: ``python superset_dashboards/load.py [--check]``; exit code 0 only where
+no difference is left.
 """
 
 import copy
@@ -37,7 +38,7 @@ def read_bundle() -> dict[str, str]:
     return files
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401  any YAML value
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
@@ -54,8 +55,6 @@ def normalised(kind: str, document: Mapping[str, Any]) -> Document:
         for node in result["position"].values():
             if isinstance(node, dict) and node.get("type") == "CHART":
                 uuids[node["meta"].pop("chartId")] = node["meta"]["uuid"]
-        expanded = result["metadata"]["expanded_slices"]
-        result["metadata"]["expanded_slices"] = {uuids[int(number)]: is_open for number, is_open in expanded.items()}
         for native_filter in result["metadata"]["native_filter_configuration"]:
             native_filter["scope"]["excluded"] = sorted(uuids[number] for number in native_filter["scope"]["excluded"])
     if kind == "datasets":
@@ -133,7 +132,7 @@ def import_bundle() -> None:
         raise ServiceError(f"Superset could not import the bundle: {error} ({error.__cause__})") from error
 
 
-def create_superset_app() -> Any:  # noqa: ANN401  a Flask app; Flask's types are not everywhere this module is read
+def create_superset_app() -> Any:
     """Superset's application with our settings. Imports Superset, which takes seconds."""
     os.environ["SUPERSET_CONFIG_PATH"] = str(CONFIG)
     superset_home().mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -162,7 +161,10 @@ def report() -> int:
     lines = differences()
     if lines:
         print("\n".join(lines))
-        print(f"Superset differs from the files of the bundle in {len(lines)} lines: load them with 'python superset_dashboards/load.py'.", file=sys.stderr)
+        print(
+            f"Superset differs from the files of the bundle in {len(lines)} lines: load them with 'python superset_dashboards/load.py'.",
+            file=sys.stderr,
+        )
         return 1
     print(f"No difference: Superset holds the {len(read_bundle()) - 1} objects of the bundle as the files say.")
     return 0

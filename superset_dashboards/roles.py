@@ -39,7 +39,9 @@ def sync_viewer_role(dashboard_slugs: tuple[str, ...]) -> None:
         for name in names:
             permission = security_manager.find_permission_view_menu(name, view)
             if permission is None:
-                raise ServiceError(f"This Superset has no permission {name!r} on {view!r}: mend superset_dashboards/roles.py for its version.")
+                raise ServiceError(
+                    f"This Superset has no permission {name!r} on {view!r}: mend superset_dashboards/roles.py for its version."
+                )
             permissions.append(permission)
     role.permissions = permissions
     for slug in dashboard_slugs:
@@ -52,7 +54,7 @@ def sync_viewer_role(dashboard_slugs: tuple[str, ...]) -> None:
 
 
 def sync_user(username: str, role_name: str, last_name: str, password: str) -> None:
-    """Make the user with that one role and password, or put them right. Needs an application context. Raises ServiceError when it cannot."""
+    """Make the user with that one role and password, or put them right. Needs an application context. Raises ServiceError."""
     from superset import db, security_manager
     from werkzeug.security import check_password_hash
 

@@ -1,7 +1,8 @@
 """Start Superset: prepare its metadata once for each version of bundle and settings, build the catalog, become gunicorn.
 
-Belongs here: the order of starting. Not here: how each step is done. Run by path or as a module, in Superset's environment, with the variables that
-environment.py names and SUPERSET_ADMIN_PASSWORD, LAKE_SUPERSET_PORT; SUPERSET_VIEWER_PASSWORD adds the leadership's user. Passwords are never arguments.
+Belongs here: the order of starting. Not here: how each step is done. Run by path or as a module, in Superset's environment, with the
+variables that environment.py names and SUPERSET_ADMIN_PASSWORD, LAKE_SUPERSET_PORT; SUPERSET_VIEWER_PASSWORD adds the leadership's user.
+Passwords are never arguments.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ _PREPARED_BY = ("bundle/**/*.yaml", "*.py", "translations_vi.json")
 
 
 def preparation_digest() -> str:
-    """What the preparation depends on: Superset's version, our files, and the passwords (keyed, so that the digest does not reveal them)."""
+    """What the preparation depends on: Superset's version, our files, and the passwords (keyed: the digest does not reveal them)."""
     digest = hmac.new(secret_key().encode(), importlib.metadata.version("apache-superset").encode(), hashlib.sha256)
     for pattern in _PREPARED_BY:
         for path in sorted(FOLDER.glob(pattern)):
@@ -93,7 +94,8 @@ def gunicorn_arguments(port: str) -> list[str]:
     """The server: two processes of eight threads on loopback, the application imported once before they part."""
     return [
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "8",
-        "--preload", "--timeout", "120", "--graceful-timeout", "8", "--keep-alive", "30", "--log-level", "warning", "superset.app:create_app()",
+        "--preload", "--timeout", "120", "--graceful-timeout", "8", "--keep-alive", "30", "--log-level", "warning",
+        "superset.app:create_app()",
     ]  # fmt: skip
 
 
@@ -112,11 +114,14 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     spent = time.monotonic() - began
-    print(f"Superset {'prepared' if was_prepared_now else 'was prepared'} ({spent:.0f} s); gold tables not there yet: {', '.join(pending) or 'none'}.", flush=True)
+    state = "prepared" if was_prepared_now else "was prepared"
+    print(f"Superset {state} ({spent:.0f} s); gold tables not there yet: {', '.join(pending) or 'none'}.", flush=True)
     environment = {name: value for name, value in os.environ.items() if name not in ("SUPERSET_ADMIN_PASSWORD", "SUPERSET_VIEWER_PASSWORD")}
     environment |= {"SUPERSET_CONFIG_PATH": str(CONFIG), "PYTHONPATH": str(FOLDER.parent)}
     arguments = gunicorn_arguments(port)
-    os.execve(arguments[0], arguments, environment)  # noqa: S606  our own interpreter; replaces this process so that the supervisor's signals reach gunicorn
+    # Replaces this process, so that the supervisor's signals reach gunicorn.
+    os.execve(arguments[0], arguments, environment)  # noqa: S606  our own interpreter
+    return 1  # not reached
 
 
 if __name__ == "__main__":

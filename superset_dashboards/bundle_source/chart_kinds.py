@@ -1,6 +1,7 @@
 """The few kinds of chart in use, and the parameters Superset wants for each.
 
-Belongs here: Superset's parameter names. Not here: what the charts say (city_charts.py). Every chart answers to the date filter on event_date.
+Belongs here: Superset's parameter names. Not here: what the charts say (city_charts.py). Every chart answers to the date filter on
+event_date.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,10 +38,10 @@ class Chart:
         return DATASETS[self.dataset_name]
 
     def document(self) -> dict[str, Any]:
-        """The chart as Superset's import reads it. The description stands open under the title."""
+        """The chart as Superset's import reads it."""
         return {
             "slice_name": self.title,
-            "description": f"*{self.english}.* {self.meaning}",
+            "description": f"{self.meaning} ({self.english})",
             "certified_by": None,
             "certification_details": None,
             "viz_type": self.viz_type,
@@ -84,7 +85,15 @@ def big_number(metric: str, subtitle: str, filters: Sequence[Mapping[str, Any]] 
     }
 
 
-def table(groupby: Sequence[str], metrics: Sequence[str], order_by: str, filters: Sequence[Mapping[str, Any]] = (), *, page: int = 0, bars: Sequence[str] = ()) -> dict[str, Any]:
+def table(
+    groupby: Sequence[str],
+    metrics: Sequence[str],
+    order_by: str,
+    filters: Sequence[Mapping[str, Any]] = (),
+    *,
+    page: int = 0,
+    bars: Sequence[str] = (),
+) -> dict[str, Any]:
     """Parameters of a table, largest ``order_by`` first; ``bars`` are the metrics drawn with a bar in their cell.
 
     ``page`` is the number of rows shown at a time, 0 for all: a row limit would put a warning sign on the chart.
@@ -110,7 +119,9 @@ def table(groupby: Sequence[str], metrics: Sequence[str], order_by: str, filters
     }
 
 
-def bars(x_axis: str, metrics: Sequence[str], filters: Sequence[Mapping[str, Any]] = (), *, rows: int = 10_000, sort_by: str | None = None) -> dict[str, Any]:
+def bars(
+    x_axis: str, metrics: Sequence[str], filters: Sequence[Mapping[str, Any]] = (), *, rows: int = 10_000, sort_by: str | None = None
+) -> dict[str, Any]:
     """Parameters of stacked bars: over days, or lying, largest on top, over the values of a column."""
     is_time = x_axis == "event_date"
     params = {
@@ -121,8 +132,8 @@ def bars(x_axis: str, metrics: Sequence[str], filters: Sequence[Mapping[str, Any
         "row_limit": rows,
         "truncate_metric": True,
         "stack": "Stack",
-        "sort_series_type": "name",  # by code point: positive, neutral, negative in Vietnamese, in every chart
-        "sort_series_ascending": False,
+        "sort_series_type": "name",  # by label: +, ±, − in every chart (metrics.py)
+        "sort_series_ascending": True,
         "orientation": "vertical" if is_time else "horizontal",
         "show_legend": True,
         "legendType": "scroll",
@@ -137,11 +148,18 @@ def bars(x_axis: str, metrics: Sequence[str], filters: Sequence[Mapping[str, Any
     }
     if is_time:
         return {**params, "time_grain_sqla": "P1D", "x_axis_sort_asc": True}
-    # Not x_axis_sort: it would draw the metric it sorts by as one more series.
-    return {**params, "timeseries_limit_metric": sort_by, "order_desc": True, "x_axis_sort_series": "sum", "x_axis_sort_series_ascending": True}
+    return {**params, "timeseries_limit_metric": sort_by, "order_desc": True, "x_axis_sort": "sum", "x_axis_sort_asc": True}
 
 
-def lines(metrics: Sequence[str], filters: Sequence[Mapping[str, Any]] = (), *, number_format: str, groupby: Sequence[str] = (), limit: int = 0, bounds: tuple[float | None, float | None] = (None, None)) -> dict[str, Any]:
+def lines(
+    metrics: Sequence[str],
+    filters: Sequence[Mapping[str, Any]] = (),
+    *,
+    number_format: str,
+    groupby: Sequence[str] = (),
+    limit: int = 0,
+    bounds: tuple[float | None, float | None] = (None, None),
+) -> dict[str, Any]:
     """Parameters of lines over days; with ``groupby`` one line per value, the ``limit`` largest only."""
     return {
         **_common(filters),
@@ -167,4 +185,7 @@ def lines(metrics: Sequence[str], filters: Sequence[Mapping[str, Any]] = (), *, 
         "markerEnabled": False,
         "opacity": 0.2,
         "seriesType": "line",
+        **(
+            {"resample_rule": "1D", "resample_method": "zerofill"} if groupby else {}
+        ),  # a day on which nobody spoke of it is a 0, not a gap
     }

@@ -1,6 +1,7 @@
 """The charts of 'Toàn cảnh thành phố': what each shows and what its number means, in the words of policy staff.
 
-Belongs here: titles, meanings, metrics. Not here: where a chart stands on the page (city_dashboard.py), Superset's parameters (chart_kinds.py).
+Belongs here: titles, meanings, metrics. Not here: where a chart stands on the page (city_dashboard.py), Superset's parameters
+(chart_kinds.py).
 """
 
 from collections.abc import Mapping
@@ -17,103 +18,183 @@ _BY_LOWER_BOUND = "Xếp theo cận dưới của khoảng tin cậy, để nhó
 
 _OVERVIEW = (
     Chart(
-        "mentions", "Lượt đề cập", "Mentions",
+        "mentions",
+        "Lượt đề cập",
+        "Mentions",
         "Số bài đăng và bình luận công khai trong kỳ, mỗi bài tính bản mới nhất; người khác đăng lại là thêm một lượt.",
-        "sentiment_daily", "big_number_total", big_number("mentions", "bài đăng và bình luận"),
+        "sentiment_daily",
+        "big_number_total",
+        big_number("mentions", "bài đăng và bình luận"),
     ),
     Chart(
-        "unique-texts", "Văn bản khác nhau", "Unique texts, sum of daily values",
-        "Số nội dung khác nhau, cộng theo ngày và loại nguồn: nội dung có ở hai ngày được tính hai lần. Ít hơn hẳn số lượt nghĩa là được đăng lại nhiều.",
-        "sentiment_daily", "big_number_total", big_number("unique_texts", "cộng theo ngày và loại nguồn"),
+        "unique-texts",
+        "Văn bản khác nhau",
+        "Unique texts, sum of daily values",
+        "Số nội dung khác nhau, cộng theo ngày và loại nguồn: nội dung có ở hai ngày được tính hai lần. Ít hơn hẳn số lượt nghĩa là được "
+        "đăng lại nhiều.",
+        "sentiment_daily",
+        "big_number_total",
+        big_number("unique_texts", "cộng theo ngày và loại nguồn"),
     ),
     Chart(
-        "distinct-voices", "Tiếng nói khác nhau", "Distinct voices, sum of daily values",
+        "distinct-voices",
+        "Tiếng nói khác nhau",
+        "Distinct voices, sum of daily values",
         "Số tác giả khác nhau, đếm bằng mã băm, không lưu tên ai; cộng theo ngày và loại nguồn: người viết ở hai ngày được tính hai lần.",
-        "sentiment_daily", "big_number_total", big_number("distinct_voices", "cộng theo ngày và loại nguồn"),
+        "sentiment_daily",
+        "big_number_total",
+        big_number("distinct_voices", "cộng theo ngày và loại nguồn"),
     ),
     Chart(
-        "newest-data", "Dữ liệu mới nhất", "Latest receipt",
+        "newest-data",
+        "Dữ liệu mới nhất",
+        "Latest receipt",
         "Thời điểm nhận bài gần nhất của kỳ được chọn, giờ Việt Nam.",
-        "source_daily", "big_number_total", big_number("last_fetched_at", "giờ Việt Nam", number_format=TIME_FORMAT),
+        "source_daily",
+        "big_number_total",
+        big_number("last_fetched_at", "giờ Việt Nam", number_format=TIME_FORMAT),
     ),
     Chart(
-        "sentiment-shares", "Tỷ lệ sắc thái, kèm n và khoảng tin cậy 95 %", "Sentiment shares with n and 95 % interval",
+        "sentiment-shares",
+        "Tỷ lệ sắc thái, kèm n và khoảng tin cậy 95 %",
+        "Sentiment shares with n and 95 % interval",
         f"Mỗi tỷ lệ là số lượt có sắc thái đó chia cho n, cộng trên mọi ngày và loại nguồn được chọn. {_INTERVAL}",
-        "sentiment_by_label", "table",
-        table(["label_name"], ["label_share", "label_share_low", "label_share_high", "label_count", "mentions"], "label_share", bars=["label_share"]),
+        "sentiment_by_label",
+        "table",
+        table(
+            ["label_name"],
+            ["label_share", "label_share_low", "label_share_high", "label_count", "mentions"],
+            "label_share",
+            bars=["label_share"],
+        ),
     ),
     Chart(
-        "sentiment-over-time", "Sắc thái theo ngày", "Sentiment by day",
+        "sentiment-over-time",
+        "Sắc thái theo ngày",
+        "Sentiment by day",
         "Số lượt đề cập mỗi ngày, chia theo sắc thái. Chiều cao cả cột là n của ngày đó. Ngày tính theo giờ Việt Nam.",
-        "sentiment_daily", "echarts_timeseries_bar", bars("event_date", _COUNTS),
+        "sentiment_daily",
+        "echarts_timeseries_bar",
+        bars("event_date", _COUNTS),
     ),
     Chart(
-        "by-source-kind", "Sắc thái theo loại nguồn", "Sentiment by kind of source",
+        "by-source-kind",
+        "Sắc thái theo loại nguồn",
+        "Sentiment by kind of source",
         "Số lượt đề cập của từng loại nguồn, chia theo sắc thái; con số cuối thanh là n.",
-        "sentiment_daily", "echarts_timeseries_bar", bars("source_kind_name", _COUNTS, sort_by="mentions"),
+        "sentiment_daily",
+        "echarts_timeseries_bar",
+        bars("source_kind_name", _COUNTS, sort_by="mentions"),
     ),
     Chart(
-        "negative-share-over-time", "Tỷ lệ tiêu cực theo ngày, với khoảng tin cậy 95 %", "Negative share by day with 95 % interval",
-        f"Đường giữa là tỷ lệ tiêu cực, hai đường kia là cận dưới và cận trên. Hai ngày có khoảng chồng lên nhau thì chưa thể nói là khác nhau. {_INTERVAL}",
-        "sentiment_daily", "echarts_timeseries_line",
+        "negative-share-over-time",
+        "Tỷ lệ tiêu cực theo ngày, với khoảng tin cậy 95 %",
+        "Negative share by day with 95 % interval",
+        "Đường giữa là tỷ lệ tiêu cực, hai đường kia là cận dưới và cận trên. Hai ngày có khoảng chồng lên nhau thì chưa thể nói là khác "
+        f"nhau. {_INTERVAL}",
+        "sentiment_daily",
+        "echarts_timeseries_line",
         lines(["negative_share", "negative_share_low", "negative_share_high"], number_format=".0%"),
     ),
-)  # fmt: skip
+)
 
 _TOPICS = (
     Chart(
-        "by-topic", "Sắc thái theo chủ đề", "Sentiment by topic",
-        "Số lượt đề cập của từng chủ đề, chia theo sắc thái; con số cuối thanh là n. Bài nói về hai chủ đề được tính ở cả hai; bài không thuộc chủ đề nào không có ở đây.",
-        "topic_daily", "echarts_timeseries_bar", bars("topic_name", _COUNTS, [_A_TOPIC], sort_by="mentions"),
+        "by-topic",
+        "Sắc thái theo chủ đề",
+        "Sentiment by topic",
+        "Số lượt đề cập của từng chủ đề, chia theo sắc thái; con số cuối thanh là n. Bài nói về hai chủ đề được tính ở cả hai; bài không "
+        "thuộc chủ đề nào không có ở đây.",
+        "topic_daily",
+        "echarts_timeseries_bar",
+        bars("topic_name", _COUNTS, [_A_TOPIC], sort_by="mentions"),
     ),
     Chart(
-        "top-negative-topics", "Chủ đề tiêu cực nhất", "Most negative topics",
+        "top-negative-topics",
+        "Chủ đề tiêu cực nhất",
+        "Most negative topics",
         f"Tỷ lệ tiêu cực của từng chủ đề, kèm n và khoảng tin cậy. {_BY_LOWER_BOUND} {_INTERVAL}",
-        "topic_daily", "table", table(["topic_name"], _NEGATIVE, "negative_share_low", [_A_TOPIC], page=12, bars=["negative_share"]),
+        "topic_daily",
+        "table",
+        table(["topic_name"], _NEGATIVE, "negative_share_low", [_A_TOPIC], page=12, bars=["negative_share"]),
     ),
     Chart(
-        "topics-over-time", "Các chủ đề được nói đến nhiều nhất theo ngày", "Most mentioned topics by day",
+        "topics-over-time",
+        "Các chủ đề được nói đến nhiều nhất theo ngày",
+        "Most mentioned topics by day",
         "Số lượt đề cập mỗi ngày của sáu chủ đề nhiều lượt nhất trong kỳ được chọn.",
-        "topic_daily", "echarts_timeseries_line", lines(["mentions"], [_A_TOPIC], number_format=",d", groupby=["topic_name"], limit=6),
+        "topic_daily",
+        "echarts_timeseries_line",
+        lines(["mentions"], [_A_TOPIC], number_format=",d", groupby=["topic_name"], limit=6),
     ),
-)  # fmt: skip
+)
 
 _PLACES = (
     Chart(
-        "by-place", "Sắc thái theo địa bàn", "Sentiment by place",
-        "Mười lăm địa bàn được nhắc đến nhiều nhất: quận, huyện trước tháng 7/2025; phường, xã, đặc khu từ tháng 7/2025. Con số cuối thanh là n. "
+        "by-place",
+        "Sắc thái theo địa bàn",
+        "Sentiment by place",
+        "Mười lăm địa bàn được nhắc đến nhiều nhất: quận, huyện trước tháng 7/2025; phường, xã, đặc khu từ tháng 7/2025. Con số cuối "
+        "thanh là n. "
         "Bài nhắc hai nơi được tính ở cả hai; bài chỉ nhắc chung cả thành phố không có ở đây.",
-        "place_daily", "echarts_timeseries_bar", bars("place_name", _COUNTS, [_A_PART_OF_THE_CITY], rows=15, sort_by="mentions"),
+        "place_daily",
+        "echarts_timeseries_bar",
+        bars("place_name", _COUNTS, [_A_PART_OF_THE_CITY], rows=15, sort_by="mentions"),
     ),
     Chart(
-        "top-negative-places", "Địa bàn có tỷ lệ tiêu cực cao", "Places with a high negative share",
+        "top-negative-places",
+        "Địa bàn có tỷ lệ tiêu cực cao",
+        "Places with a high negative share",
         f"Tỷ lệ tiêu cực trong các bài nhắc đến từng địa bàn, kèm n và khoảng tin cậy. {_BY_LOWER_BOUND} {_INTERVAL}",
-        "place_daily", "table", table(["place_name"], _NEGATIVE, "negative_share_low", [_A_PART_OF_THE_CITY], page=12, bars=["negative_share"]),
+        "place_daily",
+        "table",
+        table(["place_name"], _NEGATIVE, "negative_share_low", [_A_PART_OF_THE_CITY], page=12, bars=["negative_share"]),
     ),
-)  # fmt: skip
+)
 
 _TRUST = (
     Chart(
-        "coverage-over-time", "Độ phủ nguồn theo ngày", "Source coverage by day",
+        "coverage-over-time",
+        "Độ phủ nguồn theo ngày",
+        "Source coverage by day",
         "Số nguồn hoạt động chia cho số nguồn được kỳ vọng trong ngày. Ngày có độ phủ thấp thì các con số của ngày đó kém tin cậy.",
-        "source_daily", "echarts_timeseries_line", lines(["coverage_share"], number_format=".0%", bounds=(0, 1)),
+        "source_daily",
+        "echarts_timeseries_line",
+        lines(["coverage_share"], number_format=".0%", bounds=(0, 1)),
     ),
     Chart(
-        "quality", "Kiểm tra chất lượng dữ liệu", "Data quality checks",
+        "quality",
+        "Kiểm tra chất lượng dữ liệu",
+        "Data quality checks",
         "Số phép kiểm tra đã chạy trên từng bảng, số không đạt, và số không đạt đã chặn công bố. Không theo bộ lọc chủ đề và loại nguồn.",
-        "quality_results", "table", table(["table_name"], ["checks", "failed", "blocking_failed", "passed_share", "last_checked_at"], "checks"),
+        "quality_results",
+        "table",
+        table(["table_name"], ["checks", "failed", "blocking_failed", "passed_share", "last_checked_at"], "checks"),
     ),
     Chart(
-        "sources", "Tình trạng từng nguồn", "Health of each source",
+        "sources",
+        "Tình trạng từng nguồn",
+        "Health of each source",
         "Mỗi nguồn đã cho bao nhiêu bài, nhận bài gần nhất khi nào, hoạt động bao nhiêu ngày trên số ngày được kỳ vọng.",
-        "source_daily", "table",
-        table(["source_name", "source_kind_name"], ["mentions", "landed", "rejected", "fetch_failures", "coverage_share", "last_fetched_at"], "mentions", page=15, bars=["mentions"]),
+        "source_daily",
+        "table",
+        table(
+            ["source_name", "source_kind_name"],
+            ["mentions", "landed", "rejected", "fetch_failures", "coverage_share", "last_fetched_at"],
+            "mentions",
+            page=15,
+            bars=["mentions"],
+        ),
     ),
     Chart(
-        "accounting", "Sổ đối chiếu dữ liệu", "The account of every landed row",
+        "accounting",
+        "Sổ đối chiếu dữ liệu",
+        "The account of every landed row",
         "Đã nhận = giữ lại + bản cũ + trùng + bị loại. Chênh lệch phải bằng 0. Không theo bộ lọc chủ đề và loại nguồn.",
-        "accounting", "table", table(["connector"], ["landed", "kept", "superseded", "duplicate", "rejected", "unexplained"], "landed"),
+        "accounting",
+        "table",
+        table(["connector"], ["landed", "kept", "superseded", "duplicate", "rejected", "unexplained"], "landed"),
     ),
-)  # fmt: skip
+)
 
 CHARTS: Mapping[str, Chart] = {chart.name: chart for chart in (*_OVERVIEW, *_TOPICS, *_PLACES, *_TRUST)}

@@ -1,7 +1,7 @@
 """Datasets: the gold tables as Superset sees them, their columns generated from the declarations in lake_config.
 
-Belongs here: which tables and which metrics; one virtual dataset. Not here: charts. Dataset names are table names, so that another engine under the
-same names is a change of the connection's URI alone.
+Belongs here: which tables and which metrics; one virtual dataset. Not here: charts. Dataset names are table names, so that another engine
+under the same names is a change of the connection's URI alone.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lake_config.tables import TABLES
 from lake_config.tables.gold import SENTIMENTS
-from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME
+from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME, Column
 from superset_dashboards.bundle_source.ids import VERSION, stable_id
 from superset_dashboards.bundle_source.metrics import (
     SENTIMENT_VI,
@@ -54,9 +54,14 @@ class Dataset:
         return stable_id("dataset", self.name)
 
 
+def _declared_column(column: Column) -> DatasetColumn:
+    """The hint on a table's head is this description: Vietnamese first."""
+    return DatasetColumn(column.name, _TYPES[column.type], column.label_vi, f"{column.label_vi} ({column.description.rstrip('.')})")
+
+
 def _gold(short_name: str, metrics: tuple[Metric, ...]) -> Dataset:
     table = TABLES[f"gold.{short_name}"]
-    columns = tuple(DatasetColumn(c.name, _TYPES[c.type], c.label_vi or c.name, c.description) for c in table.columns)
+    columns = tuple(_declared_column(column) for column in table.columns)
     return Dataset(short_name, table.description_vi or table.description, columns, metrics)
 
 
@@ -64,15 +69,16 @@ def _sentiment_by_label() -> Dataset:
     """Each row of sentiment_daily three times, once per label, so that one metric can compare the labels."""
     kept = ("event_date", "source_kind", "source_kind_name", "mentions")
     selects = [
-        f"SELECT {', '.join(kept)}, '{label}' AS label, '{SENTIMENT_VI[label]}' AS label_name, {label}_count AS label_count FROM sentiment_daily"  # noqa: S608
+        f"SELECT {', '.join(kept)}, '{label}' AS label, '{SENTIMENT_VI[label]}' AS label_name, {label}_count AS label_count "  # noqa: S608
+        "FROM sentiment_daily"
         for label in SENTIMENTS
     ]
     declared = _gold("sentiment_daily", ())
     columns = (
         *(column for column in declared.columns if column.name in kept),
-        DatasetColumn("label", "VARCHAR", "Mã sắc thái", "Sentiment label: negative, neutral or positive."),
-        DatasetColumn("label_name", "VARCHAR", "Sắc thái", "Vietnamese name of the label."),
-        DatasetColumn("label_count", "BIGINT", "Số lượt", "Mentions with that label."),
+        DatasetColumn("label", "VARCHAR", "Mã sắc thái", "Mã sắc thái (negative, neutral or positive)"),
+        DatasetColumn("label_name", "VARCHAR", "Sắc thái", "Tên sắc thái (Vietnamese name of the label)"),
+        DatasetColumn("label_count", "BIGINT", "Số lượt", "Số lượt đề cập có sắc thái đó (mentions with that label)"),
     )
     return Dataset(
         "sentiment_by_label",
@@ -99,7 +105,10 @@ DATASETS: Mapping[str, Dataset] = {
 
 
 def database_document() -> dict[str, Any]:
-    """The database as Superset's import reads it. The URI names no file: every DuckDB connection is replaced by the locked one (superset_config.py)."""
+    """The database as Superset's import reads it.
+
+    The URI names no file: every DuckDB connection is replaced by the locked one (superset_config.py).
+    """
     return {
         "database_name": DATABASE_NAME,
         "sqlalchemy_uri": "duckdb:///gold",
@@ -124,7 +133,7 @@ def dataset_document(dataset: Dataset) -> dict[str, Any]:
         "table_name": dataset.name,
         "main_dttm_col": "event_date",
         "description": dataset.description,
-                "sql": dataset.sql,
+        "sql": dataset.sql,
         "offset": 0,
         "filter_select_enabled": True,
         "normalize_columns": False,
