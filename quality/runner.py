@@ -55,7 +55,8 @@ def run_suite(declared: Table, rows: pa.Table) -> list[Outcome]:
 
 def run_by_day(declared: Table, by_day: Mapping[date, pa.Table]) -> dict[date, list[Outcome]]:
     """Outcomes per event day. All days are checked together first, since every rule is about single rows or holds a key with the day in it:
-    what holds for all holds for each. Only when something fails is each day checked by itself, to name the day.
+    what holds for all holds for each. Only when something fails is each day checked by itself, to name the day; what then fails on no day
+    alone (one key on two days) is a failure of all of them.
     """
     filled = {day: rows for day, rows in by_day.items() if rows.num_rows}
     if not filled:
@@ -63,7 +64,10 @@ def run_by_day(declared: Table, by_day: Mapping[date, pa.Table]) -> dict[date, l
     together = run_suite(declared, pa.concat_tables(filled.values()))
     if all(outcome.is_success for outcome in together):
         return {day: [replace(outcome, checked_rows=rows.num_rows) for outcome in together] for day, rows in filled.items()}
-    return {day: run_suite(declared, rows) for day, rows in filled.items()}
+    single = {day: run_suite(declared, rows) for day, rows in filled.items()}
+    if any(failures(outcomes) for outcomes in single.values()):
+        return single
+    return {day: [replace(outcome, checked_rows=rows.num_rows) for outcome in together] for day, rows in filled.items()}
 
 
 def _outcome(one: Any, row_count: int) -> Outcome:

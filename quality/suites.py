@@ -12,6 +12,7 @@ import polars as pl
 from lake_config.tables import Table
 from lake_config.tables.gold import SENTIMENTS
 from quality.gx import great_expectations
+from quality.rejects import Reason
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
@@ -51,13 +52,20 @@ def _sums() -> pl.Expr:
     return pl.sum_horizontal(f"{name}_count" for name in SENTIMENTS)
 
 
+def _share_rules(name: str) -> dict[str, tuple[pl.Expr, str]]:
+    share, low, high = f"{name}_share", f"{name}_share_low", f"{name}_share_high"
+    return {
+        f"{share}_recomputed": (pl.col(f"{name}_count") / pl.col("mentions"), share),
+        f"{low}_at_most_share": (pl.min_horizontal(low, share), low),
+        f"{high}_at_least_share": (pl.max_horizontal(high, share), high),
+    }
+
+
 _FIGURES = Rules(
     allowed={"source_kind": _SOURCE_KINDS},
     equal={
         "sum_of_sentiment_counts": (_sums(), "mentions"),
-        "positive_share_recomputed": (pl.col("positive_count") / pl.col("mentions"), "positive_share"),
-        "low_at_most_share": (pl.min_horizontal("positive_share_low", "positive_share"), "positive_share_low"),
-        "high_at_least_share": (pl.max_horizontal("positive_share_high", "positive_share"), "positive_share_high"),
+        **{check: rule for name in SENTIMENTS for check, rule in _share_rules(name).items()},
     },
 )
 _ENVELOPE_RULES = Rules(allowed={"event_date_origin": _ORIGINS})
@@ -67,6 +75,7 @@ RULES: Mapping[str, Rules] = {
     "bronze.exports": _ENVELOPE_RULES,
     "bronze.fetch_log": Rules(allowed={"outcome": _OUTCOMES}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
+    "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),
     "silver.opinions": Rules(allowed={"task": ["sentiment", "topic", "place"]}),
     "gold.sentiment_daily": _FIGURES,
     "gold.sentiment_hourly": _FIGURES,
