@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from minio import Minio
@@ -158,24 +157,33 @@ class Lake:
         )
         return _refreshed(at)
 
-    def overwrite_day(
-        self, at: DeltaTable, name: str, day: date, data: pa.Table, provenance: Provenance, positions: Mapping[str, int]
+    def overwrite_days(
+        self, at: DeltaTable, name: str, by_day: Mapping[date, pa.Table], provenance: Provenance, positions: Mapping[str, int]
     ) -> int:
-        """Replace the partition of one event day on the snapshot `at`, atomically; returns the new version.
+        """Replace the partitions of these event days on the snapshot `at`, all in one commit; returns the new version.
 
-        Rows that another writer put into the day since `at` make this raise CommitFailedError: they are never swept away unseen.
+        Rows that another writer put into one of the days since `at` make this raise CommitFailedError: they are never swept away unseen.
         """
+        if not by_day:
+            return at.version()
         declared = TABLES[name]
+        listed = ", ".join(f"'{day.isoformat()}'" for day in sorted(by_day))
         write_deltalake(
             at,
-            conform(declared, data),
+            pa.concat_tables(conform(declared, by_day[day]) for day in sorted(by_day)),
             mode="overwrite",
-            predicate=f"event_date = '{day.isoformat()}'",
+            predicate=f"event_date IN ({listed})",
             partition_by=list(declared.partition_by),
             writer_properties=_WRITER,
             commit_properties=_commit(provenance, positions),
         )
         return _refreshed(at)
+
+    def overwrite_day(
+        self, at: DeltaTable, name: str, day: date, data: pa.Table, provenance: Provenance, positions: Mapping[str, int]
+    ) -> int:
+        """As :meth:`overwrite_days`, for one event day."""
+        return self.overwrite_days(at, name, {day: data}, provenance, positions)
 
     def days_added(self, name: str, since: int | None, at: DeltaTable) -> set[date]:
         """Event days of the files that commits after version `since` (None: all commits) up to the snapshot `at` added.
@@ -183,7 +191,7 @@ class Lake:
         Reads only those commits, so it costs what they cost, however much the table holds; all days of the table where a commit's file is
         gone from the log.
         """
-        declared, days = TABLES[name], set()
+        declared, days = TABLES[name], set[date]()
         for version in range((-1 if since is None else since) + 1, at.version() + 1):
             key = f"{declared.short_name}/_delta_log/{version:020d}.json"
             try:
@@ -196,10 +204,35 @@ class Lake:
             days |= {date.fromisoformat(action["add"]["partitionValues"]["event_date"]) for action in actions if "add" in action}
         return days
 
-    def day(self, name: str, day: date, columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
-        """One event day of a table, at its latest version or on the snapshot `at`."""
+    def days(self, name: str, days: Iterable[date], columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
+        """Event days of a table in one reading, at its latest version or on the snapshot `at`; rows in no particular order."""
         snapshot = at or self.open(name)
-        return read_files(snapshot, TABLES[name], day_files(snapshot, day), columns)
+        by_day = files_by_day(snapshot)
+        return self.read(name, [file for day in sorted(set(days)) for file in by_day.get(day, {})], columns)
+
+    def day(self, name: str, day: date, columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
+        """As :meth:`days`, for one event day."""
+        return self.days(name, [day], columns, at)
+
+    def read(self, name: str, files: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of the given files of a table in its declared schema (or the named columns of it), partition values included.
+
+        A column that the table was given after a file was written is null in that file's rows.
+        """
+        declared, wanted = TABLES[name], sorted(set(files))
+        names = list(columns or declared.schema.names)
+        empty = pl.DataFrame(pl.from_arrow(declared.schema.empty_table()))
+        if not wanted:
+            return empty.select(names)
+        scan = pl.scan_parquet(
+            wanted,
+            storage_options=self.options,
+            schema=empty.schema,
+            hive_partitioning=True,
+            hive_schema={column: empty.schema[column] for column in declared.partition_by},
+            missing_columns="insert",
+        )
+        return scan.select(names).collect()
 
 
 def _commit(provenance: Provenance, positions: Mapping[str, int]) -> CommitProperties:
@@ -215,28 +248,17 @@ def _refreshed(at: DeltaTable) -> int:
     return at.version()
 
 
-def day_files(at: DeltaTable, day: date) -> list[str]:
-    """Addresses of the active files of one event day, sorted."""
-    return sorted(at.file_uris(partition_filters=[("event_date", "=", day.isoformat())]))
-
-
-def read_files(at: DeltaTable, declared: Table, files: Iterable[str], columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Rows of the given files of a table in the declared schema (or the named columns), partition values included."""
-    wanted = set(files)
-    names = list(columns or declared.schema.names)
-    if not wanted:
-        return pl.from_arrow(pa.schema([declared.schema.field(n) for n in names]).empty_table())  # type: ignore[return-value]
-    whole = at.to_pyarrow_dataset(schema=declared.schema)
-    root = at.table_uri.rstrip("/")
-    fragments = [fragment for fragment in whole.get_fragments() if f"{root}/{fragment.path}" in wanted]
-    part = pads.FileSystemDataset(fragments, schema=declared.schema, format=pads.ParquetFileFormat(), filesystem=whole.filesystem)
-    return pl.from_arrow(part.to_table(columns=names))  # type: ignore[return-value]
+def files_by_day(at: DeltaTable) -> dict[date, dict[str, int]]:
+    """Active files of a table partitioned by event_date: day -> address -> number of rows. From the log alone."""
+    actions = pl.DataFrame(pl.from_arrow(pa.table(at.get_add_actions(flatten=True))))
+    found: dict[date, dict[str, int]] = {}
+    if not actions.is_empty():
+        root = at.table_uri.rstrip("/")
+        for path, rows, day in actions.select("path", "num_records", "partition.event_date").sort("path").iter_rows():
+            found.setdefault(day, {})[f"{root}/{path}"] = rows
+    return found
 
 
 def days_with_many_files(at: DeltaTable) -> list[date]:
     """Event days whose rows lie in more than one file, oldest first."""
-    actions = pl.DataFrame(pl.from_arrow(pa.table(at.get_add_actions(flatten=True))))
-    if actions.is_empty():
-        return []
-    counted = actions.group_by("partition.event_date").len().filter(pl.col("len") > 1)
-    return sorted(counted["partition.event_date"].to_list())
+    return sorted(day for day, files in files_by_day(at).items() if len(files) > 1)

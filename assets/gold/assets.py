@@ -1,10 +1,11 @@
 """The gold assets: the account first, then the figures, so that no figure is published over an account that does not add up."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
-from assets.gold.build import GoldDay, publish
+from assets.gold.build import FIGURES, GoldDays, publish
 from assets.support import (
     EVENT_DAYS,
     RETRY_FAULTS,
@@ -21,7 +22,14 @@ from assets.support import (
 from quality.runner import QualityError
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
-FIGURES = ("gold.sentiment_daily", "gold.sentiment_hourly", "gold.topic_daily", "gold.place_daily", "gold.source_daily")
+_DAYS_AT_ONCE = 31
+"""Event days whose keys are held in memory at once."""
+
+
+def _portions(context: dg.AssetExecutionContext) -> Iterator[list[date]]:
+    days = event_days(context)
+    for start in range(0, len(days), _DAYS_AT_ONCE):
+        yield days[start : start + _DAYS_AT_ONCE]
 
 
 @dg.multi_asset(
@@ -36,19 +44,20 @@ FIGURES = ("gold.sentiment_daily", "gold.sentiment_hourly", "gold.topic_daily", 
 def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
     """The account of the run's event days. Its suite holds the equation; when it fails, nothing is published."""
     gate = QualityGate(context, lake.lake, ["gold.accounting"])
-    days = {day: GoldDay(lake.lake, day, lake.registry, lake.collected) for day in event_days(context)}
-    rows = {day: gold.accounting() for day, gold in days.items()}
-    inputs = next(iter(days.values())).inputs
+    changed, count = 0, 0
     try:
-        changed = publish(lake.lake, "gold.accounting", rows, stamp(context, "gold.accounting"), inputs, gate)
+        for days in _portions(context):
+            gold = GoldDays(lake.lake, days, lake.registry, lake.collected)
+            rows = gold.accounting()
+            changed += len(publish(lake.lake, "gold.accounting", rows, stamp(context, "gold.accounting"), gold.inputs, gate))
+            count += sum(part.num_rows for part in rows.values())
     except QualityError as error:
         gate.record()
         yield from gate.results()
         raise refused(error) from error
     gate.record()
-    count = sum(part.num_rows for part in rows.values())
     yield dg.MaterializeResult(
-        asset_key=asset_key("gold.accounting"), metadata={"dagster/partition_row_count": count, "days_changed": len(changed)}
+        asset_key=asset_key("gold.accounting"), metadata={"dagster/partition_row_count": count, "days_changed": changed}
     )
     yield from gate.results()
 
@@ -65,25 +74,21 @@ def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results
 def figures(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: ModelResource) -> Results:
     """The figures of the run's event days."""
     gate = QualityGate(context, lake.lake, list(FIGURES))
-    by_table: dict[str, dict] = {name: {} for name in FIGURES}  # type: ignore[type-arg]
-    inputs: dict[str, int] = {}
-    for day in event_days(context):
-        tables, inputs = GoldDay(lake.lake, day, lake.registry, lake.collected).figures(sentiment.model)
-        for name, rows in tables.items():
-            by_table[name][day] = rows
-    changed = {}
+    counts, changed = dict.fromkeys(FIGURES, 0), dict.fromkeys(FIGURES, 0)
     try:
-        for name in FIGURES:
-            changed[name] = publish(lake.lake, name, by_table[name], stamp(context, name), inputs, gate)
+        for days in _portions(context):
+            gold = GoldDays(lake.lake, days, lake.registry, lake.collected)
+            for name, rows in gold.figures(sentiment.model).items():
+                changed[name] += len(publish(lake.lake, name, rows, stamp(context, name), gold.inputs, gate))
+                counts[name] += sum(part.num_rows for part in rows.values())
     except QualityError as error:
         gate.record()
         yield from gate.results()
         raise refused(error) from error
     gate.record()
     for name in FIGURES:
-        count = sum(rows.num_rows for rows in by_table[name].values())
         yield dg.MaterializeResult(
-            asset_key=asset_key(name), metadata={"dagster/partition_row_count": count, "days_changed": len(changed[name])}
+            asset_key=asset_key(name), metadata={"dagster/partition_row_count": counts[name], "days_changed": changed[name]}
         )
     yield from gate.results()
 

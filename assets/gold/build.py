@@ -1,6 +1,6 @@
-"""Making the gold rows of one event day, table by table, and publishing them by overwriting the day."""
+"""Making the gold rows of event days, table by table, and publishing them by overwriting the days."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -8,14 +8,20 @@ import pyarrow as pa
 
 from assets.gold.accounting import accounting_rows
 from assets.gold.figures import sentiment_by
-from assets.gold.mentions import DayMentions, read_mentions
-from assets.gold.sources import DayRows, coverage, read_landed, source_health
-from assets.silver.opinions import NONE_LABEL, Scorer
+from assets.gold.mentions import DayMentions, join_mentions
+from assets.gold.sources import DayRows, coverage, source_health
+from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
 from assets.silver.posts import Gate, Stamp
+from assets.silver.tagging import term_sets
+from assets.silver.versions import ORDER, latest
 from lake_config.registry import Registry, Source
 from lake_config.storage import Lake, conform
 from lake_config.tables import TABLES
+from lake_config.tables.bronze import CONNECTOR_TABLES
 
+FIGURES = ("gold.sentiment_daily", "gold.sentiment_hourly", "gold.topic_daily", "gold.place_daily", "gold.source_daily")
+_LANDED_COLUMNS = ("event_date", "source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256")
+_POST_COLUMNS = ("event_date", "event_hour", "connector", "source_id", "source_kind", "post_key", "content_key", "author_key", *ORDER)
 NO_TOPIC, NO_PLACE = "Không thuộc chủ đề nào", "Không nhắc địa bàn"
 
 
@@ -50,55 +56,96 @@ def by_label(name: str, rows: pl.DataFrame, dimension: str, names: Mapping[str, 
     return _rows(name, counted)
 
 
-class GoldDay:
-    """Builds the gold tables of one event day from one reading of silver and bronze."""
+class _PerDay(dict[date, pl.DataFrame]):
+    """Rows by their event_date; a day without rows has an empty frame."""
 
-    def __init__(self, lake: Lake, day: date, registry: Registry, collected: Mapping[str, Source]):
-        self.lake, self.day, self.registry = lake, day, registry
+    def __init__(self, rows: pl.DataFrame):
+        super().__init__({part["event_date"][0]: part for part in rows.partition_by("event_date")})
+        self._empty = rows.clear()
+
+    def __missing__(self, day: date) -> pl.DataFrame:
+        return self._empty
+
+
+class GoldDays:
+    """Builds the gold tables of several event days from one reading of silver and bronze. `inputs` are the versions that were read."""
+
+    def __init__(self, lake: Lake, days: Iterable[date], registry: Registry, collected: Mapping[str, Source]):
+        self.lake, self.days, self.registry = lake, sorted(set(days)), registry
         self.sources = {source.id: source for source in registry.sources}
-        self.collected = [source for source in collected.values() if source.is_valid_on(day)]
-        self.landed = read_landed(lake, day)
-        self.rejects = lake.day("silver.rejects", day)
-        self.inputs = {name: lake.open(name).version() for name in ("silver.rejects", "silver.posts")}
+        self.collected = collected
+        self.inputs: dict[str, int] = {}
+        self.landed = _PerDay(self._landed())
+        self.rejects = _PerDay(self._read("silver.rejects"))
+        self.posts = _PerDay(self._read("silver.posts", _POST_COLUMNS))
 
-    def accounting(self) -> pa.Table:
-        """gold.accounting of the day."""
-        posts = self.lake.day("silver.posts", self.day)
-        return _rows("gold.accounting", accounting_rows(self.day, self.landed, self.rejects, posts, self.sources))
+    def _read(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        at = self.lake.open(name)
+        self.inputs[name] = at.version()
+        return self.lake.days(name, self.days, columns, at)
 
-    def health(self, posts: pl.DataFrame) -> pl.DataFrame:
-        """gold.source_daily of the day as a frame; `posts` are the latest posts of the day."""
-        log = self.lake.day("bronze.fetch_log", self.day, ["source_id", "outcome"])
-        return source_health(self.day, self.collected, self.sources, DayRows(posts, self.landed, self.rejects, log))
+    def _landed(self) -> pl.DataFrame:
+        """The landed bronze rows over all connectors, without their payload, with a column connector."""
+        parts = [self._read(f"bronze.{name}", _LANDED_COLUMNS).with_columns(connector=pl.lit(name)) for name in CONNECTOR_TABLES]
+        return pl.concat(parts)
 
-    def figures(self, model: Scorer) -> tuple[dict[str, pa.Table], dict[str, int]]:
-        """The figure tables of the day by name, and the versions of their inputs."""
-        mentions = read_mentions(self.lake, self.day, model, self.registry)
-        kept = self.lake.day("silver.posts", self.day, ["source_id", "post_key", "fetched_at", "batch_id", "row_number"])
-        current = kept.sort("fetched_at", "batch_id", "row_number").unique("post_key", keep="last", maintain_order=True)
-        health = self.health(current)
+    def accounting(self) -> dict[date, pa.Table]:
+        """gold.accounting by day."""
+        return {
+            day: _rows("gold.accounting", accounting_rows(day, self.landed[day], self.rejects[day], self.posts[day], self.sources))
+            for day in self.days
+        }
+
+    def health(self) -> dict[date, pl.DataFrame]:
+        """gold.source_daily by day, as frames."""
+        log = _PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome"]))
+        found = {}
+        for day in self.days:
+            valid = [source for source in self.collected.values() if source.is_valid_on(day)]
+            rows = DayRows(latest(self.posts[day]), self.landed[day], self.rejects[day], log[day])
+            found[day] = source_health(day, valid, self.sources, rows)
+        return found
+
+    def mentions(self, model: Scorer) -> dict[date, DayMentions]:
+        """The labelled mentions by day. Raises UnlabelledError when labels are missing."""
+        opinions_at = self.lake.open("silver.opinions")
+        self.inputs["silver.opinions"] = opinions_at.version()
+        current = {day: latest(self.posts[day]) for day in self.days}
+        keys = pl.concat([posts["content_key"] for posts in current.values()]).unique()
+        terms = {day: term_sets(self.registry, day) for day in self.days}
+        wanted = {("sentiment", model.weights_digest), *((one.task, one.digest) for pair in terms.values() for one in pair)}
+        labels = {(task, digest): labels_of(self.lake, opinions_at, task, digest, keys) for task, digest in wanted}
+        found = {}
+        for day, posts in current.items():
+            topics, places = (labels[one.task, one.digest] for one in terms[day])
+            found[day] = join_mentions(day, posts, labels["sentiment", model.weights_digest], topics, places, model.model_id)
+        return found
+
+    def figures(self, model: Scorer) -> dict[str, dict[date, pa.Table]]:
+        """The figure tables by name and day."""
         topics = {topic.id: topic.name_vi for topic in self.registry.topics} | {NONE_LABEL: NO_TOPIC}
         places = {place.id: place.name_vi for place in self.registry.places} | {NONE_LABEL: NO_PLACE}
-        tables = {
-            "gold.sentiment_daily": sentiment_daily(mentions, health),
-            "gold.sentiment_hourly": sentiment_hourly(mentions),
-            "gold.topic_daily": by_label("gold.topic_daily", mentions.topics, "topic", topics, mentions.model_id),
-            "gold.place_daily": by_label("gold.place_daily", mentions.places, "place", places, mentions.model_id),
-            "gold.source_daily": _rows("gold.source_daily", health),
-        }
-        return tables, mentions.inputs
+        health, mentions = self.health(), self.mentions(model)
+        made: dict[str, dict[date, pa.Table]] = {name: {} for name in FIGURES}
+        for day, of_day in mentions.items():
+            made["gold.sentiment_daily"][day] = sentiment_daily(of_day, health[day])
+            made["gold.sentiment_hourly"][day] = sentiment_hourly(of_day)
+            made["gold.topic_daily"][day] = by_label("gold.topic_daily", of_day.topics, "topic", topics, of_day.model_id)
+            made["gold.place_daily"][day] = by_label("gold.place_daily", of_day.places, "place", places, of_day.model_id)
+            made["gold.source_daily"][day] = _rows("gold.source_daily", health[day])
+        return made
 
 
 def publish(lake: Lake, name: str, by_day: Mapping[date, pa.Table], stamp: Stamp, inputs: Mapping[str, int], gate: Gate) -> list[date]:
-    """Pass the gate, then replace each day; returns the days rewritten.
+    """Pass the gate, then replace the days that changed in one commit; returns them.
 
     A day that already holds exactly these rows is left alone: no new version without a change.
     """
     gate(name, by_day)
-    changed = []
-    for day, rows in by_day.items():
-        at = lake.open(name)
-        if not lake.day(name, day, at=at).equals(pl.DataFrame(pl.from_arrow(rows))):
-            lake.overwrite_day(at, name, day, rows, stamp(inputs), {})
-            changed.append(day)
-    return changed
+    at = lake.open(name)
+    key = list(TABLES[name].key)
+    held = _PerDay(lake.days(name, by_day, at=at))
+    changed = [day for day, rows in by_day.items() if not held[day].sort(key).equals(pl.DataFrame(pl.from_arrow(rows)).sort(key))]
+    if changed:
+        lake.overwrite_days(at, name, {day: by_day[day] for day in changed}, stamp(inputs), {})
+    return sorted(changed)

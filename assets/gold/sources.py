@@ -1,4 +1,4 @@
-"""Health of sources and coverage by event day. Pure functions and the day's reading."""
+"""Health of sources and coverage by event day. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,8 +8,6 @@ import polars as pl
 
 from assets.gold.figures import SOURCE_KIND_NAMES
 from lake_config.registry import Source
-from lake_config.storage import Lake
-from lake_config.tables.bronze import CONNECTOR_TABLES
 
 ALIVE = ("ok", "not_modified")
 
@@ -77,10 +75,3 @@ def coverage(health: pl.DataFrame) -> pl.DataFrame:
     )
     share = pl.when(pl.col("expected_sources") > 0).then(pl.col("live_sources") / pl.col("expected_sources"))
     return counted.with_columns(coverage_share=share.cast(pl.Float64))
-
-
-def read_landed(lake: Lake, day: date) -> pl.DataFrame:
-    """The landed bronze rows of a day over all connectors, without their payload, with a column connector."""
-    columns = ["source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256"]
-    parts = [lake.day(f"bronze.{name}", day, columns).with_columns(connector=pl.lit(name)) for name in CONNECTOR_TABLES]
-    return pl.concat(parts)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.silver.opinions import label_days
-from assets.silver.posts import RefineReport, compact_days, refine_days, refresh_day
+from assets.silver.posts import compact_days, refine_days, refresh_days
 from assets.support import (
     EVENT_DAYS,
     RETRY_FAULTS,
@@ -54,16 +54,9 @@ def silver_posts(context: dg.AssetExecutionContext, config: RefineConfig, lake: 
     gate = QualityGate(context, lake.lake, ["silver.posts", "silver.rejects"])
     sources = {source.id: source for source in lake.registry.sources}
     provenance = stamp(context, "silver.posts")
-    report = RefineReport()
     try:
-        if config.full_refresh:
-            for day in event_days(context):
-                done = refresh_day(lake.lake, day, sources, provenance, gate)
-                report.posts += done.posts
-                report.rejects += done.rejects
-                report.days |= done.days
-        else:
-            report = refine_days(lake.lake, event_days(context), sources, provenance, gate)
+        take_in = refresh_days if config.full_refresh else refine_days
+        report = take_in(lake.lake, event_days(context), sources, provenance, gate)
     except QualityError as error:
         gate.record()
         yield from gate.results()

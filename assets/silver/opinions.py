@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -19,8 +19,7 @@ from assets.silver.refine import content_of
 from assets.silver.tagging import TermSet, term_sets
 from assets.silver.versions import ORDER, latest
 from lake_config.registry import Registry
-from lake_config.storage import Lake, read_files
-from lake_config.tables import TABLES
+from lake_config.storage import Lake
 from lake_config.tables.gold import SENTIMENTS
 from lake_config.tables.silver import OPINIONS
 from ml.sentiment import label_of
@@ -28,6 +27,8 @@ from ml.sentiment import label_of
 NONE_LABEL = "none"
 RULES_MODEL_ID = {"topic": "topic-phrases", "place": "place-phrases"}
 _APP_ID = "labelling"
+_DAYS_AT_ONCE = 31
+"""Event days whose texts are read at once."""
 
 
 class Scorer(Protocol):
@@ -89,12 +90,21 @@ def _rows(
     return pa.Table.from_pydict(columns | given, schema=OPINIONS.schema)
 
 
-def labels_of(at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:
+def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:
     """Labels already known: rows (content_key, label, model_id) of one task and weights for the given texts, each once."""
     columns = ["content_key", "label", "model_id", "weights_digest"]
-    rows = read_files(at, TABLES["silver.opinions"], at.file_uris(partition_filters=[("task", "=", task)]), columns)
+    rows = lake.read("silver.opinions", at.file_uris(partition_filters=[("task", "=", task)]), columns)
     wanted = rows.filter((pl.col("weights_digest") == digest) & pl.col("content_key").is_in(keys.implode()))
     return wanted.select("content_key", "label", "model_id").unique().sort("content_key", "label")
+
+
+def _texts(lake: Lake, posts_at: DeltaTable, days: Sequence[date]) -> Iterator[tuple[date, dict[str, str]]]:
+    """The distinct texts of each event day, some days read at a time."""
+    columns = ["event_date", "content_key", "kind", "title", "text", "post_key", *ORDER]
+    for start in range(0, len(days), _DAYS_AT_ONCE):
+        rows = lake.days("silver.posts", days[start : start + _DAYS_AT_ONCE], columns, posts_at)
+        for part in rows.partition_by("event_date"):
+            yield part["event_date"][0], contents(latest(part))
 
 
 def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Registry, stamp: Stamp, gate: Gate) -> LabelReport:
@@ -107,8 +117,7 @@ def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Regist
     by_task: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     labellers: dict[tuple[str, str], Callable[[Mapping[str, str]], pa.Table]] = {}
     first_day: dict[str, date] = {}
-    for day in days:
-        texts = contents(latest(lake.day("silver.posts", day, ["content_key", "kind", "title", "text", "post_key", *ORDER], at=posts_at)))
+    for day, texts in _texts(lake, posts_at, days):
         for key in texts:
             first_day.setdefault(key, day)
         by_task["sentiment", model.weights_digest].update(texts)
@@ -119,7 +128,7 @@ def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Regist
     made: list[pa.Table] = []
     counts: dict[str, int] = {}
     for (task, digest), texts in by_task.items():
-        known = set(labels_of(at, task, digest, pl.Series(list(texts), dtype=pl.String))["content_key"])
+        known = set(labels_of(lake, at, task, digest, pl.Series(list(texts), dtype=pl.String))["content_key"])
         missing = {key: texts[key] for key in sorted(texts) if key not in known}
         counts[task] = counts.get(task, 0) + len(missing)
         if missing:
