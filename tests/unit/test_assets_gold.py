@@ -83,7 +83,7 @@ def day_mentions(rows: list[Row]) -> DayMentions:
     schema = {"content_key": pl.String, "author_key": pl.String, "source_kind": pl.String, "event_hour": pl.Int64, "sentiment": pl.String}
     schema |= {"post_key": pl.String, "source_id": pl.String, "event_date": pl.Date}
     pair_frame = pl.DataFrame(pairs, schema=schema | {"topic_id": pl.String, "place_id": pl.String})
-    return DayMentions(DAY, pl.DataFrame(posts, schema=schema), pair_frame, pair_frame, "m", {})
+    return DayMentions(DAY, pl.DataFrame(posts, schema=schema), pair_frame, pair_frame, "m")
 
 
 @given(st.lists(MENTION, max_size=12))
