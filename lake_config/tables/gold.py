@@ -1,5 +1,8 @@
 """Gold: the figures that dashboards read. Small tables, overwritten by event day; no author column, ever."""
 
+from dataclasses import replace
+
+from lake_config.tables.bronze import CONNECTOR_TABLES
 from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME, Column, Table
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -123,7 +126,18 @@ PLACE_DAILY = Table(
     owner="team:policy-analytics",
 )  # fmt: skip
 
-_BRONZE_ROWS = tuple(f"bronze.{connector}.payload_sha256" for connector in ("news_feeds", "exports"))
+
+def _bronze(*names: str) -> tuple[str, ...]:
+    return tuple(f"bronze.{connector}.{name}" for connector in CONNECTOR_TABLES for name in names)
+
+
+_BRONZE_ROWS = _bronze("batch_id", "row_number")
+_VERSIONS = (
+    *_bronze("source_id", "native_id", "payload_sha256", "fetched_at", "batch_id", "row_number"),
+    "silver.rejects.batch_id",
+    "silver.rejects.row_number",
+)
+_NAMED = (*_bronze("source_id"), "bronze.fetch_log.source_id", "silver.posts.source_id", "silver.rejects.source_id")
 
 SOURCE_DAILY = Table(
     name="gold.source_daily",
@@ -131,9 +145,10 @@ SOURCE_DAILY = Table(
     description_vi="Tình trạng từng nguồn theo ngày: số bài, có được kỳ vọng không, có hoạt động không.",
     columns=(
         _DAY,
-        Column("source_id", STRING, "Registry id of the source.", inputs=("silver.posts.source_id",), label_vi="Mã nguồn"),
-        Column("source_name", STRING, "Name of the source.", inputs=("silver.posts.source_id",), label_vi="Nguồn"),
-        _KIND, _KIND_NAME,
+        Column("source_id", STRING, "Registry id of the source.", inputs=_NAMED, label_vi="Mã nguồn"),
+        Column("source_name", STRING, "Name of the source.", inputs=_NAMED, label_vi="Nguồn"),
+        replace(_KIND, inputs=_NAMED),
+        replace(_KIND_NAME, inputs=_NAMED),
         Column("landed", INT, "Bronze rows of that event day.", inputs=_BRONZE_ROWS, label_vi="Dòng thô nhận được"),
         Column("mentions", INT, "Posts kept.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
         Column("rejected", INT, "Rows rejected.", inputs=("silver.rejects.row_number",), label_vi="Dòng bị loại"),
@@ -154,8 +169,8 @@ ACCOUNTING = Table(
         Column("connector", STRING, "Connector that landed the rows.", inputs=_BRONZE_ROWS, label_vi="Bộ thu thập"),
         Column("landed", INT, "Rows in bronze.", inputs=_BRONZE_ROWS, label_vi="Đã nhận"),
         Column("kept", INT, "Posts in silver, latest version each.", inputs=("silver.posts.post_key",), label_vi="Giữ lại"),
-        Column("superseded", INT, "Older versions of a kept post.", inputs=_BRONZE_ROWS, label_vi="Bản cũ"),
-        Column("duplicate", INT, "The same version of the same post fetched again.", inputs=_BRONZE_ROWS, label_vi="Trùng"),
+        Column("superseded", INT, "Older versions of a kept post.", inputs=_VERSIONS, label_vi="Bản cũ"),
+        Column("duplicate", INT, "The same version of the same post fetched again.", inputs=_VERSIONS, label_vi="Trùng"),
         Column("rejected", INT, "Rows in silver.rejects.", inputs=("silver.rejects.row_number",), label_vi="Bị loại"),
     ),
     key=("event_date", "connector"),

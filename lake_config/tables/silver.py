@@ -8,6 +8,9 @@ def _from(*names: str) -> tuple[str, ...]:
     return tuple(f"bronze.{connector}.{name}" for connector in CONNECTOR_TABLES for name in names)
 
 
+_PAYLOAD = _from("payload", "payload_format", "payload_context")
+"""What is read from the raw bytes is read with their format and context."""
+
 _ROW = (
     Column("event_date", DATE, "Local civil day (Asia/Ho_Chi_Minh) of the post.", inputs=_from("event_date")),
     Column("connector", STRING, "Connector, and so bronze table, that the row came from."),
@@ -29,35 +32,40 @@ POSTS = Table(
             "SHA-256 of platform and native id: the post's identity in the lake.",
             inputs=_from("native_id", "source_id"),
         ),
-        Column("content_key", STRING, "SHA-256 of the normalised, masked content (title and text).", inputs=_from("payload")),
+        Column("content_key", STRING, "SHA-256 of the normalised, masked content (title and text).", inputs=_PAYLOAD),
         Column(
             "cluster_key",
             STRING,
             "SHA-256 of the content's letters without case, marks, digits, links: equal for near-duplicates.",
-            inputs=_from("payload"),
+            inputs=_PAYLOAD,
         ),
         Column("platform", STRING, "Platform whose native ids these are.", inputs=_from("source_id")),
         Column("source_kind", STRING, "newspaper, aggregator, social_page, video, provider or upload.", inputs=_from("source_id")),
-        Column("kind", STRING, "article, post or comment.", inputs=_from("payload")),
-        Column("parent_key", STRING, "post_key of what it answers or belongs to.", nullable=True, inputs=_from("payload")),
+        Column("kind", STRING, "article, post or comment.", inputs=_PAYLOAD),
+        Column("parent_key", STRING, "post_key of what it answers or belongs to.", nullable=True, inputs=(*_PAYLOAD, *_from("source_id"))),
         Column(
             "url",
             STRING,
-            "Public address, its query string and fragment removed unless they name the post.",
+            "Public address without fragment, tracking and personal parameters; null where its path names a person, as by an account name.",
             nullable=True,
-            inputs=_from("url"),
+            inputs=(*_from("url"), *_PAYLOAD),
         ),
-        Column("title", STRING, "Headline, normalised and masked.", nullable=True, inputs=_from("payload")),
-        Column("text", STRING, "Body, normalised (NFC, no HTML) and masked.", inputs=_from("payload")),
-        Column("language", STRING, "ISO 639-1 code as detected, 'und' where undecided.", inputs=_from("payload")),
+        Column("title", STRING, "Headline, normalised and masked.", nullable=True, inputs=_PAYLOAD),
+        Column("text", STRING, "Body, normalised (NFC, no HTML) and masked.", inputs=_PAYLOAD),
+        Column("language", STRING, "ISO 639-1 code as detected, 'und' where undecided.", inputs=_PAYLOAD),
         Column(
             "published_at",
             TIME,
             "Time of publication, UTC; null where none or an absurd one was given.",
             nullable=True,
-            inputs=_from("published_at"),
+            inputs=_from("published_at", "fetched_at"),
         ),
-        Column("is_date_assumed", BOOL, "event_date is not the day of the published time given.", inputs=_from("event_date_origin")),
+        Column(
+            "is_date_assumed",
+            BOOL,
+            "event_date is not the day of the published time given.",
+            inputs=_from("published_at", "fetched_at", "event_date"),
+        ),
         Column(
             "event_hour",
             INT,
@@ -69,12 +77,12 @@ POSTS = Table(
             STRING,
             "Keyed hash of platform and author; counts voices, expires; never in gold.",
             nullable=True,
-            inputs=_from("payload"),
+            inputs=(*_PAYLOAD, *_from("source_id", "event_date")),
         ),
-        Column("likes", INT, "Likes or reactions when fetched.", nullable=True, inputs=_from("payload")),
-        Column("shares", INT, "Shares when fetched.", nullable=True, inputs=_from("payload")),
-        Column("comment_count", INT, "Comments when fetched.", nullable=True, inputs=_from("payload")),
-        Column("spam_score", FLOAT, "0 to 1; a stated heuristic, see ml/spam.py.", inputs=_from("payload")),
+        Column("likes", INT, "Likes or reactions when fetched.", nullable=True, inputs=_PAYLOAD),
+        Column("shares", INT, "Shares when fetched.", nullable=True, inputs=_PAYLOAD),
+        Column("comment_count", INT, "Comments when fetched.", nullable=True, inputs=_PAYLOAD),
+        Column("spam_score", FLOAT, "0 to 1; a stated heuristic, see ml/spam.py.", inputs=_PAYLOAD),
     ),
     key=("connector", "batch_id", "row_number"),
     owner="team:data-engineering",
@@ -85,13 +93,15 @@ REJECTS = Table(
     description="Bronze rows that could not become a post: the reason and the reference to the raw bytes.",
     columns=(
         *_ROW,
-        Column("native_id", STRING, "As in bronze.", inputs=_from("native_id")),
-        Column("reason", STRING, "Code of the quarantine rule, see quality/rejects.py."),
-        Column("detail", STRING, "What exactly was wrong, for people; never the text itself."),
+        Column("native_id", STRING, "As in bronze, masked.", inputs=_from("native_id")),
+        Column("reason", STRING, "Code of the quarantine rule, see quality/rejects.py.", inputs=(*_PAYLOAD, *_from("source_id"))),
+        Column("detail", STRING, "What exactly was wrong, for people; never the text itself.", inputs=(*_PAYLOAD, *_from("source_id"))),
         Column("payload_bytes", INT, "Size of the raw payload, which bronze keeps.", inputs=_from("payload")),
     ),
     key=("connector", "batch_id", "row_number"),
 )
+
+_CONTENT = ("silver.posts.kind", "silver.posts.title", "silver.posts.text")
 
 OPINIONS = Table(
     name="silver.opinions",
@@ -103,11 +113,11 @@ OPINIONS = Table(
             "label",
             STRING,
             "negative, neutral, positive; a topic or place id; 'none' where the task found nothing.",
-            inputs=("silver.posts.title", "silver.posts.text"),
+            inputs=_CONTENT,
         ),
-        Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
-        Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
-        Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=("silver.posts.title", "silver.posts.text")),
+        Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
+        Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
+        Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
         Column("model_id", STRING, "Name of the model or rule set."),
         Column("weights_digest", STRING, "SHA-256 of its weights, or of the registry terms for rules."),
     ),
