@@ -5,6 +5,7 @@ Belongs here: everything read from the environment, read once and frozen. Not he
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -100,15 +101,23 @@ class Settings:
                 f"No keys for the S3 identity {identity!r}: set LAKE_S3_{identity.upper()}_KEY and LAKE_S3_{identity.upper()}_SECRET"
                 f" (or LAKE_S3_KEY and LAKE_S3_SECRET), or start the embedded store once with './lake up', which makes {path}."
             )
-        entry = json.loads(path.read_text(encoding="utf-8"))[identity]
-        return Credentials(entry["key"], entry["secret"])
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))[identity]
+            return Credentials(entry["key"], entry["secret"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path} holds no keys for the identity {identity!r}: restore it from a backup.") from error
 
 
 def _port(environment: Mapping[str, str], name: str, default: int) -> int:
     raw = environment.get(name, str(default))
-    if not raw.isdigit() or not 1 <= int(raw) <= 65535:
+    if not re.fullmatch("[0-9]{1,5}", raw) or not 1 <= int(raw) <= 65535:
         raise ConfigError(f"{name}={raw!r} is not a port number from 1 to 65535.")
     return int(raw)
+
+
+def _check_address(name: str, value: str) -> None:
+    if value and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", value):
+        raise ConfigError(f"{name}={value!r} must start with http:// or https:// and name a host.")
 
 
 def demo_marker(home: Path) -> Path:
@@ -131,14 +140,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError naming the variable that is wrong.
     """
     env = dict(os.environ if environment is None else environment)
-    home = Path(env.get("LAKE_HOME", ".lake")).expanduser().resolve()
+    home = Path(env.get("LAKE_HOME") or ".lake").expanduser().resolve()
     base = _port(env, "LAKE_PORT_BASE", DEFAULT_PORT_BASE)
+    if base + max(_PORT_OFFSETS.values()) > 65535:
+        raise ConfigError(f"LAKE_PORT_BASE={base} leaves no room for {len(_PORT_OFFSETS)} consecutive ports below 65536.")
     ports = {name: base + offset for name, offset in _PORT_OFFSETS.items()}
     for name in ("s3", "dagster", "superset", "demo_city"):
         ports[name] = _port(env, f"LAKE_{name.upper()}_PORT", ports[name])
     endpoint = env.get("LAKE_S3_ENDPOINT", "").rstrip("/")
-    if endpoint and not endpoint.startswith(("http://", "https://")):
-        raise ConfigError(f"LAKE_S3_ENDPOINT={endpoint!r} must start with http:// or https://.")
+    _check_address("LAKE_S3_ENDPOINT", endpoint)
+    demo_city = env.get("LAKE_DEMO_CITY_URL", "").rstrip("/")
+    _check_address("LAKE_DEMO_CITY_URL", demo_city)
     extra = tuple(Path(part) for part in env.get("LAKE_REGISTRY", "").split(":") if part)
     for folder in extra:
         if not folder.is_dir():
@@ -147,10 +159,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         home=home,
         ports=ports,
         s3_endpoint=endpoint or f"http://127.0.0.1:{ports['s3']}",
-        s3_region=env.get("LAKE_S3_REGION", "us-east-1"),
+        s3_region=env.get("LAKE_S3_REGION") or "us-east-1",
         is_store_embedded=not endpoint,
         source_groups=tuple(part.strip() for part in env.get("LAKE_SOURCES", _default_groups(home)).split(",") if part.strip()),
-        demo_city_url=env.get("LAKE_DEMO_CITY_URL", f"http://127.0.0.1:{ports['demo_city']}").rstrip("/"),
+        demo_city_url=demo_city or f"http://127.0.0.1:{ports['demo_city']}",
         extra_registry=extra,
         environment={k: v for k, v in env.items() if k.startswith("LAKE_")},
     )
@@ -176,7 +188,8 @@ def author_key_secret(settings: Settings, period: str) -> bytes:
     """
     path = settings.secrets_dir / "author" / f"{period}.key"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (settings.secrets_dir, path.parent):  # each by itself: the mode holds for the last folder made only
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_name(f".{period}.{secrets.token_hex(4)}")
         write_private(fresh, secrets.token_bytes(32))
         try:
