@@ -39,19 +39,23 @@ _SERIES_COLORS = {
 }
 """By metric name: Superset colours a series by it, not by the label it shows."""
 
-# A chart and its meaning look like one card, as tall as its neighbours; a text is as tall as its words. On a phone the blocks of a row
-# stand one below the other instead of being squeezed side by side.
+# A chart and its meaning look like one card, as tall as its neighbours; a text is as tall as its words. Superset gives each chart its
+# width in pixels from the width of the page, so a phone lays the page out at twice its width, folds each row, and scrolls what is wider
+# inside its card.
 _CSS = """.dashboard-content .grid-row { align-items: stretch; }
 .dashboard-component-chart-holder { border-radius: 6px; }
 .dashboard-content .dragdroppable-column:has(.grid-column) { background: #fff; border-radius: 6px; }
 .dashboard-content .dashboard-markdown .resizable-container,
 .dashboard-content .dashboard-markdown .dashboard-component-chart-holder { height: auto !important; }
 .dashboard-content .grid-column .dragdroppable-row + .dragdroppable-row { margin-top: -20px; }
-.dashboard-content .grid-column .dashboard-markdown { position: relative; font-size: 12px; line-height: 17px; color: #5b6570; }
+.dashboard-content .grid-column .dashboard-markdown { position: sticky; left: 0; font-size: 12px; line-height: 17px; color: #5b6570; }
 .dashboard-content .grid-column .dashboard-markdown .dashboard-component-chart-holder { padding: 0 16px 8px; }
 @media (max-width: 768px) {
-  .dashboard-content .grid-row { flex-direction: column; height: auto; }
-  .dashboard-content .grid-row > * { width: 100% !important; margin-right: 0 !important; }
+  .dashboard-content { max-width: 100vw; overflow-x: clip; }
+  .dashboard-content .grid-container { flex: none; width: calc(200vw - 48px); }
+  .dashboard-content .grid-row { flex-wrap: wrap; row-gap: 16px; width: calc(100vw - 16px); height: auto; }
+  .dashboard-content .grid-row > * { max-width: calc(100vw - 32px); margin-right: 16px !important; overflow-x: auto; }
+  .dashboard-content .dashboard-markdown .resizable-container { max-width: calc(100vw - 32px); }
 }
 """
 
@@ -73,8 +77,8 @@ def _heading(name: str, vietnamese: str, english: str) -> tuple[Block, ...]:
 ROWS: Sequence[tuple[Block, ...]] = (
     (Block("note", 12, 14, _NOTE),),
     (Block("mentions", 3, 21), Block("unique-texts", 3, 21), Block("distinct-voices", 3, 21), Block("newest-data", 3, 21)),
-    (Block("sentiment-shares", 7, 32), Block("by-source-kind", 5, 32)),
-    (Block("sentiment-over-time", 7, 46), Block("negative-share-over-time", 5, 46)),
+    (Block("sentiment-shares", 6, 32), Block("by-source-kind", 6, 32)),
+    (Block("sentiment-over-time", 6, 46), Block("negative-share-over-time", 6, 46)),
     _heading(
         "heading-topics", "Theo chủ đề", "*By topic.* Bộ lọc chủ đề chỉ tác động lên phần này. *The topic filter acts on this part only.*"
     ),
