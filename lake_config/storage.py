@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from minio import Minio
 from minio.error import S3Error
 
@@ -71,7 +71,7 @@ def conform(table: Table, data: pa.Table) -> pa.Table:
             )
         try:
             arrays.append(pc.cast(column, field.type))
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise ContractError(f"{table.name}.{field.name}: cannot become {field.type}: {error}") from error
     return pa.Table.from_arrays(arrays, schema=table.schema)
 
@@ -136,6 +136,11 @@ class Lake:
                 configuration=_LOG_RETENTION,
                 storage_options=self.options,
             )
+        except DeltaError:
+            newest = None if version is None else DeltaTable(self.uri(name), storage_options=self.options).version()
+            if version is None or newest is None or version <= newest:
+                raise
+            raise BadInputError(f"{name} has no version {version}; its newest is {newest}.") from None
 
     def exists(self, name: str) -> bool:
         """Whether the table has been made."""
