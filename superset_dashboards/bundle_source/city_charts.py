@@ -175,7 +175,8 @@ _TRUST = (
         "sources",
         "Tình trạng từng nguồn",
         "Health of each source",
-        "Mỗi nguồn đã cho bao nhiêu bài, nhận bài gần nhất khi nào, hoạt động bao nhiêu ngày trên số ngày được kỳ vọng.",
+        "Mỗi nguồn đã cho bao nhiêu bài, nhận bài gần nhất khi nào, hoạt động bao nhiêu ngày trên số ngày được kỳ vọng. "
+        "N/A là nguồn không được kỳ vọng có tin hằng ngày.",
         "source_daily",
         "table",
         table(

@@ -55,7 +55,7 @@ _CSS = """.dashboard-content .grid-row { align-items: stretch; }
   .dashboard-content .grid-container { flex: none; width: calc(200vw - 48px); }
   .dashboard-content .grid-row { flex-wrap: wrap; row-gap: 16px; width: calc(100vw - 16px); height: auto; }
   .dashboard-content .grid-row > * { max-width: calc(100vw - 32px); margin-right: 16px !important; overflow-x: auto; }
-  .dashboard-content .dashboard-markdown .resizable-container { max-width: calc(100vw - 32px); }
+  .dashboard-content .dashboard-markdown .resizable-container { max-width: calc(100vw - 32px) !important; }
 }
 """
 
@@ -77,7 +77,7 @@ def _heading(name: str, vietnamese: str, english: str) -> tuple[Block, ...]:
 ROWS: Sequence[tuple[Block, ...]] = (
     (Block("note", 12, 14, _NOTE),),
     (Block("mentions", 3, 21), Block("unique-texts", 3, 21), Block("distinct-voices", 3, 21), Block("newest-data", 3, 21)),
-    (Block("sentiment-shares", 6, 32), Block("by-source-kind", 6, 32)),
+    (Block("sentiment-shares", 6, 34), Block("by-source-kind", 6, 34)),
     (Block("sentiment-over-time", 6, 46), Block("negative-share-over-time", 6, 46)),
     _heading(
         "heading-topics", "Theo chủ đề", "*By topic.* Bộ lọc chủ đề chỉ tác động lên phần này. *The topic filter acts on this part only.*"

@@ -43,7 +43,8 @@ def wilson(count: str, total: str, *, upper: bool) -> str:
     return f"CASE WHEN SUM({total}) > 0 THEN {clamp}({bound}, ({k} + {Z * Z / 2!r} {sign} {Z!r} * {root}) / ({n} + {Z * Z!r})) END"
 
 
-def _share(name: str, count: str, label: str, share: str) -> tuple[Metric, ...]:
+def _share(name: str, count: str, label: str, share: str, ends: tuple[str, str] | None = None) -> tuple[Metric, ...]:
+    low_label, high_label = ends or (f"{label}, cận dưới", f"{label}, cận trên")
     low, high = (wilson(count, "mentions", upper=upper) for upper in (False, True))
     end = f"khoảng tin cậy 95 % (Wilson) của tỷ lệ {share}."
     return (
@@ -54,8 +55,8 @@ def _share(name: str, count: str, label: str, share: str) -> tuple[Metric, ...]:
             f"Tỷ lệ {share} trong số lượt đề cập, tính lại từ tổng số lượt.",
             SHARE_FORMAT,
         ),
-        Metric(f"{name}_share_low", low, f"{label}, cận dưới", f"Cận dưới {end}", SHARE_FORMAT),
-        Metric(f"{name}_share_high", high, f"{label}, cận trên", f"Cận trên {end}", SHARE_FORMAT),
+        Metric(f"{name}_share_low", low, low_label, f"Cận dưới {end}", SHARE_FORMAT),
+        Metric(f"{name}_share_high", high, high_label, f"Cận trên {end}", SHARE_FORMAT),
     )
 
 
@@ -82,9 +83,9 @@ def opinion_metrics(labels: Iterable[str] = SENTIMENTS) -> tuple[Metric, ...]:
 def label_metrics() -> tuple[Metric, ...]:
     """Metrics of the dataset with one row per sentiment label."""
     return (
-        MENTIONS,
+        summed("mentions", "n", MENTIONS.description),
         summed("label_count", "Số lượt", "Số lượt đề cập có sắc thái này."),
-        *_share("label", "label_count", "Tỷ lệ", "của sắc thái này"),
+        *_share("label", "label_count", "Tỷ lệ", "của sắc thái này", ends=("Cận dưới", "Cận trên")),
     )
 
 
