@@ -13,6 +13,15 @@ from ml.normalise import post_key
 _ROW = ["connector", "batch_id", "row_number"]
 
 
+def accepted_versions(landed: pl.DataFrame, rejects: pl.DataFrame, sources: Mapping[str, Source]) -> pl.DataFrame:
+    """The landed bronze rows that were not rejected, with the post_key each belongs to."""
+    accepted = landed.join(rejects.select(_ROW), on=_ROW, how="anti")
+    platforms = {source_id: source.platform for source_id, source in sources.items()}
+    pairs = accepted.select("source_id", "native_id").iter_rows()
+    keys = [post_key(platforms.get(source_id, source_id), native_id) for source_id, native_id in pairs]
+    return accepted.with_columns(pl.Series("post_key", keys, dtype=pl.String))
+
+
 def accounting_rows(
     day: date, landed: pl.DataFrame, rejects: pl.DataFrame, posts: pl.DataFrame, sources: Mapping[str, Source]
 ) -> pl.DataFrame:
@@ -21,11 +30,7 @@ def accounting_rows(
     `landed` counts bronze rows, `rejected` rows of silver.rejects, `kept` the latest posts in silver.posts; superseded and duplicate come
     from comparing the versions of the landed rows that were not rejected. So the equation holds only if silver agrees with bronze.
     """
-    accepted = landed.join(rejects.select(_ROW), on=_ROW, how="anti")
-    platforms = {source_id: source.platform for source_id, source in sources.items()}
-    pairs = accepted.select("source_id", "native_id").iter_rows()
-    keys = [post_key(platforms.get(source_id, source_id), native_id) for source_id, native_id in pairs]
-    versions = account(accepted.with_columns(pl.Series("post_key", keys, dtype=pl.String)))
+    versions = account(accepted_versions(landed, rejects, sources))
     by = {row["connector"]: row for row in versions.iter_rows(named=True)}
     kept = dict(latest(posts).group_by("connector").len().iter_rows()) if len(posts) else {}
     landed_counts = dict(landed.group_by("connector").len().iter_rows())

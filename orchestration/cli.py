@@ -1,0 +1,196 @@
+"""The command line of the lake: `./lake COMMAND`.
+
+Belongs here: commands with their options, and turning a LakeError into one sentence and an exit code. Not here: what commands do
+(orchestration.commands). Modules are imported inside the commands: Dagster, the model and Polars take seconds that `./lake status` need
+not wait for.
+"""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from lake_config.errors import BadInputError, LakeError
+from lake_config.settings import load_settings
+from orchestration.commands.terminal import Steps, print_csv, print_json, print_lines, print_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Lắng Nghe: a social-listening lakehouse. State lives in LAKE_HOME (default .lake); ports start at LAKE_PORT_BASE (default 8300).",
+)
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class Format(StrEnum):
+    """How a query result is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class Reader(StrEnum):
+    """Identities whose keys may be handed out."""
+
+    BI = "bi"
+    AUDITOR = "auditor"
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop everything after a self-check; exit 0 only if all held.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Run the whole lake over an invented city: collect, refine, check, publish, dashboards. Serves until Ctrl-C."""
+    from orchestration.commands.demo import demo as run_demo
+
+    steps = Steps()
+    report = run_demo(once=once, as_json=as_json, steps=steps)
+    steps("Everything held" if not report.faults else f"{len(report.faults)} things did not hold")
+    raise typer.Exit(1 if report.faults else 0)
+
+
+@app.command()
+def up() -> None:
+    """Start the services: object store, Dagster, Superset (and the demo city in a demo lake)."""
+    from orchestration.commands.serving import up as start
+
+    start(load_settings(), Steps())
+
+
+@app.command()
+def down() -> None:
+    """Stop every service of this lake."""
+    from orchestration.services.supervisor import stop_services
+
+    stop_services(load_settings(), progress=Steps())
+
+
+@app.command()
+def status(as_json: _Json = False) -> None:
+    """Say which services run and how they are; exit 0 when all are healthy, 1 otherwise."""
+    from orchestration.commands.serving import show_status
+
+    raise typer.Exit(0 if show_status(load_settings(), as_json=as_json) else 1)
+
+
+@app.command()
+def run(as_json: _Json = False) -> None:
+    """Collect every source once now and refine what it touched, as the schedule does."""
+    from orchestration.commands.serving import having
+    from orchestration.pipeline import turn
+
+    settings, steps = load_settings(), Steps()
+    with having(settings, ["store"], steps):
+        report = turn(settings, steps)
+    if as_json:
+        print_json(vars(report))
+        return
+    print_lines(f"{count:,} rows landed by {name}" for name, count in report.landed.items())
+    print_lines(f"failed: {failure}" for failure in report.failed_attempts)
+    print_lines([f"{len(report.refined_days)} event days refined"])
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files of posts.", show_default=False)],
+    source: Annotated[str, typer.Option(help="Registry id of the source that the files come from.")] = "upload",
+    column_map: Annotated[
+        list[str] | None, typer.Option("--map", metavar="CANONICAL=COLUMN", help="Name a column, as in --map text=Comment.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Take export files of posts into the lake, to gold, and print their account."""
+    from orchestration.commands.ingest import column_map_of, show_account
+    from orchestration.commands.ingest import ingest as take_in
+    from orchestration.commands.serving import having
+
+    settings, steps = load_settings(), Steps()
+    mapped = column_map_of(column_map or [])
+    with having(settings, ["store"], steps):
+        report = take_in(settings, files, source, mapped, steps)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        show_account(report)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT over tables such as gold.sentiment_daily.")],
+    output: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.TABLE,
+    at: Annotated[list[str] | None, typer.Option(metavar="TABLE=VERSION", help="Read a table as it was at a version.")] = None,
+) -> None:
+    """Read the tables of the lake with SQL (DuckDB, read-only; times in UTC)."""
+    from orchestration.commands.query import pinned_versions, run_sql
+
+    answer = run_sql(load_settings(), statement, pinned_versions(at or []))
+    if output is Format.JSON:
+        print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+    elif output is Format.CSV:
+        print_csv(answer.columns, answer.rows)
+    else:
+        print_table(answer.columns, answer.rows)
+
+
+@app.command()
+def score(file: Annotated[str, typer.Argument(help="JSON lines with a field text; - reads standard input.")] = "-") -> None:
+    """Give each text its sentiment: the same JSON lines with label, probabilities and model_id. Needs no service."""
+    from ml.scoring import score_lines
+    from ml.sentiment import SentimentModel
+
+    model = SentimentModel.load()
+    try:
+        with click.open_file(file, encoding="utf-8") as lines:
+            for row in score_lines(lines, model):
+                sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{file} cannot be read as UTF-8 text ({error}); name an existing file of JSON lines, or - .") from error
+
+
+@app.command()
+def env(identity: Annotated[Reader, typer.Argument(help="Whose keys.")]) -> None:
+    """Print shell exports with which any S3 or Delta client reads what that identity may read: eval "$(./lake env bi)"."""
+    from orchestration.commands.serving import identity_environment
+
+    print_lines(f"export {name}='{value}'" for name, value in identity_environment(load_settings(), identity.value).items())
+
+
+@app.command()
+def dashboards(
+    check: Annotated[bool, typer.Option("--check", help="Only compare Superset with the files; load nothing.")] = False,
+) -> None:
+    """Load the dashboards' files into Superset and say whether any difference is left."""
+    from orchestration.commands.serving import run_dashboards_loader
+
+    raise typer.Exit(run_dashboards_loader(load_settings(), check_only=check))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Run the whole test suite; further arguments go to pytest."""
+    from orchestration.commands.testing import run_tests
+
+    raise typer.Exit(run_tests(context.args))
+
+
+def main() -> None:
+    """Run the command; a LakeError becomes its sentence on standard error and exit code 1."""
+    try:
+        app(prog_name="./lake")
+    except LakeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""demo: the main job on the embedded default, from an invented city to dashboards, with its own self-check.
+
+Belongs here: the order of the demo. Not here: what is compared (demo_truth.py), services, runs.
+"""
+
+import io
+import json
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import polars as pl
+
+from assets.bronze.exports import BUCKET, PREFIX
+from lake_config.errors import ServiceError
+from lake_config.registry import load_registry
+from lake_config.settings import Settings, demo_marker, load_settings, write_private
+from lake_config.storage import Lake
+from orchestration.commands.demo_truth import ShareComparison, account_faults, city_truth, compare_shares, label_accuracy
+from orchestration.commands.serving import addresses, run_dashboards_loader, wanted_services
+from orchestration.commands.superset_check import chart_faults
+from orchestration.commands.terminal import Steps, print_json, print_lines, print_table
+from orchestration.demo_city.city import ROUNDS
+from orchestration.pipeline import turn
+from orchestration.runs import days_left, lake_instance
+from orchestration.services.supervisor import start_services, status, stop_services
+
+_SECONDS = 30.0
+_JOB_SERVICES = ("store", "demo_city")
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo found: shares true and measured, share of posts labelled right, and what did not hold (empty: all did)."""
+
+    shares: list[ShareComparison]
+    accuracy: float
+    labelled_posts: int
+    faults: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        shares = [asdict(share) | {"error_points": share.error_points} for share in self.shares]
+        return {"shares": shares, "accuracy": self.accuracy, "labelled_posts": self.labelled_posts, "faults": self.faults}
+
+
+def _collected(settings: Settings) -> int:
+    """The last round of the city that went through the lake; 0 before the first."""
+    marker = demo_marker(settings.home)
+    return int(json.loads(marker.read_text(encoding="utf-8"))["collected_round"]) if marker.is_file() else 0
+
+
+def _mark(settings: Settings, *, released: int, collected: int) -> None:
+    # The city's server starts with what was released: a city that went back in time would serve old words as new versions.
+    write_private(demo_marker(settings.home), json.dumps({"released_round": released, "collected_round": collected}).encode())
+
+
+def deliver_exports(settings: Settings, progress: Callable[[str], None]) -> int:
+    """Put the city's export files that are out and not there yet into the landing bucket, as a provider would; returns how many."""
+    lake = Lake(settings, "collector")
+    there = {str(found.object_name) for found in lake.objects.list_objects(bucket_name=BUCKET, prefix=PREFIX, recursive=True)}
+    with httpx.Client(base_url=settings.demo_city_url, timeout=_SECONDS, trust_env=False) as city:
+        files = city.get("/exports/index.json").raise_for_status().json()["files"]
+        fresh = [file for file in files if f"{PREFIX}{file['source_id']}/{file['name']}" not in there]
+        for file in fresh:
+            data = city.get(f"/exports/{file['name']}").raise_for_status().content
+            key = f"{PREFIX}{file['source_id']}/{file['name']}"
+            lake.objects.put_object(bucket_name=BUCKET, object_name=key, data=io.BytesIO(data), length=len(data))
+    progress(f"The city's providers delivered {len(fresh)} files")
+    return len(fresh)
+
+
+def fill(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Release the city's rounds that are not collected yet, one after the other, and take each through the lake to gold."""
+    for round_ in ROUNDS[_collected(settings) :]:
+        _mark(settings, released=round_, collected=round_ - 1)
+        httpx.post(f"{settings.demo_city_url}/_control/round", json={"round": round_}, timeout=_SECONDS, trust_env=False).raise_for_status()
+        progress(f"Round {round_} of {len(ROUNDS)}")
+        deliver_exports(settings, progress)
+        report = turn(settings, progress)
+        landed = ", ".join(f"{count:,} {name}" for name, count in report.landed.items())
+        progress(f"Landed {landed}; refined {len(report.refined_days)} event days")
+        _mark(settings, released=round_, collected=round_)
+
+
+def check(settings: Settings) -> DemoReport:
+    """Compare the lake with the city's truth, and look at accounts, checks, runs, dashboards."""
+    lake = Lake(settings, "auditor")
+    truth = city_truth(settings)
+    gold = {name: _whole(lake, name) for name in ("gold.sentiment_daily", "gold.source_daily", "gold.accounting", "gold.quality_results")}
+    connectors = {source.id: source.connector for source in load_registry(settings.extra_registry).sources if source.group == "demo"}
+    faults = account_faults(truth, gold["gold.accounting"], gold["gold.source_daily"], connectors)
+    failed = gold["gold.quality_results"].filter(~pl.col("is_success") & pl.col("is_blocking"))
+    faults += [f"{row['table_name']} {row['event_date']}: {row['expectation']} does not hold" for row in failed.iter_rows(named=True)]
+    with lake_instance(settings) as instance:
+        faults += [f"{day} is not refined to the end" for day in sorted(days_left(instance, datetime.now(UTC)))]
+    wanted = wanted_services(settings)
+    faults += [f"{entry.name} {entry.complaint}" for entry in status(settings) if entry.name in wanted and entry.complaint]
+    faults += chart_faults(settings)
+    accuracy, count = label_accuracy(lake, truth)
+    return DemoReport(compare_shares(truth, gold["gold.sentiment_daily"]), accuracy, count, faults)
+
+
+def _whole(lake: Lake, name: str) -> pl.DataFrame:
+    return lake.read(name, lake.open(name).file_uris())
+
+
+def show(report: DemoReport) -> None:
+    """Print the demo's own statement of true and measured shares."""
+    rows = [
+        [one.period, one.label, f"{one.true_share:.1%}", f"{one.measured_share:.1%}", f"{one.error_points:+.1f}", f"{one.mentions:,}"]
+        for one in report.shares
+    ]
+    print_table(["period", "sentiment", "true share", "measured share", "error, points", "n"], rows, title="True and measured shares")
+    print_lines([f"{report.accuracy:.1%} of {report.labelled_posts:,} posts have the right sentiment label."])
+    print_lines(f"NOT RIGHT: {fault}" for fault in report.faults)
+
+
+def demo(*, once: bool, as_json: bool, steps: Steps) -> DemoReport:
+    """Run the whole demo. With `once` everything this call started is stopped at the end; otherwise it serves until SIGINT or SIGTERM.
+
+    Raises LakeError when a step fails.
+    """
+    settings = load_settings()
+    if not demo_marker(settings.home).is_file():
+        _mark(settings, released=1, collected=0)
+    settings = load_settings()  # from now on the demo's sources are on
+    if "demo" not in settings.source_groups:
+        raise ServiceError("LAKE_SOURCES leaves out the group demo, so the demo city would not be collected: unset it, or add demo to it.")
+    try:
+        start_services(settings, _JOB_SERVICES, progress=steps)
+        fill(settings, steps)
+        start_services(settings, wanted_services(settings), progress=steps)
+        steps("Checking")
+        report = check(settings)
+        if run_dashboards_loader(settings, check_only=True) != 0:
+            report.faults.append("Superset does not hold the dashboards as the files say")
+        if as_json:
+            print_json(report.as_dict())
+        else:
+            show(report)
+        if not once:
+            _serve(settings, steps)
+    finally:
+        stop_services(settings, progress=steps)
+    return report
+
+
+def _serve(settings: Settings, steps: Steps) -> None:
+    stopping = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    print_lines(addresses(settings))
+    steps("Serving; stop with Ctrl-C")
+    stopping.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,0 +1,14 @@
+"""test: the project's whole test suite. Nothing else belongs here."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from orchestration.services.dagster_home import REPOSITORY
+
+
+def run_tests(arguments: Sequence[str]) -> int:
+    """Run pytest over the whole suite, or with the given arguments; its exit code. The caller's LAKE_ settings do not reach the tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAKE_", "DAGSTER_", "AWS_"))}
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=REPOSITORY, env=environment, check=False).returncode
