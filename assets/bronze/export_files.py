@@ -104,18 +104,16 @@ def rows_of(data: bytes, file_format: str, given: Mapping[str, str] | None = Non
     return _parquet(data, given)
 
 
-def _is_utf16(data: bytes) -> bool:
-    return data[:2] in (b"\xff\xfe", b"\xfe\xff")
-
-
 def _lines(data: bytes) -> Iterator[bytes]:
-    if _is_utf16(data):  # its lines could not be told apart as bytes
+    # UTF-16, whose lines could not be told apart as bytes. The brace is needed: a first line of broken bytes may begin like the mark.
+    if data[:4] in (b"\xff\xfe{\x00", b"\xfe\xff\x00{"):
         data = data.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
     return (line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip())
 
 
 def _csv(data: bytes, given: Mapping[str, str] | None) -> tuple[str, str, Iterator[bytes]]:
-    text = data.decode("utf-16", errors="replace") if _is_utf16(data) else data.decode("utf-8-sig", errors="surrogateescape")
+    is_utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = data.decode("utf-16", errors="replace") if is_utf16 else data.decode("utf-8-sig", errors="surrogateescape")
     if "\x00" in text[:_SNIFF_BYTES]:
         raise BadInputError("The file is not CSV text (it holds NUL bytes).")
     header_line = next(iter(text.splitlines()), "")

@@ -85,10 +85,11 @@ def test_a_comment_column_makes_comments() -> None:
 
 def test_json_lines_are_kept_byte_for_byte() -> None:
     lines = [b'{"id": 1,  "text":"a"}', b"not json", b'{"id": 2}\r', b"\xff\xfe\x80"]
-    for data in (b"\n".join(lines), b"\xef\xbb\xbf" + b"\n".join(lines) + b"\n\n  \n"):
-        payload_format, _, payloads = rows_of(data, "jsonl")
-        assert payload_format == "jsonl_line"
-        assert list(payloads) == lines
+    for order in (lines, lines[::-1]):
+        for data in (b"\n".join(order), b"\xef\xbb\xbf" + b"\n".join(order) + b"\n\n  \n"):
+            payload_format, _, payloads = rows_of(data, "jsonl")
+            assert payload_format == "jsonl_line"
+            assert list(payloads) == order
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -164,7 +165,7 @@ def test_of_two_columns_of_one_name_the_first_counts() -> None:
     assert read(parquet(twice), "parquet") == [{"text": "first"}]
 
 
-@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\xff\xfe"])
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"])
 def test_empty_files(data: bytes) -> None:
     with pytest.raises(BadInputError, match="empty"):
         rows_of(data, "csv")

@@ -1,0 +1,69 @@
+"""An HTTP server on the loopback address that does what hosts should not do, by path."""
+
+import gzip
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+FEED = b"<rss version='2.0'><channel><item><guid>1</guid><title>Tin</title></item></channel></rss>"
+ANSWERS: dict[str, dict[str, Any]] = {
+    "404": {"code": 404},
+    "500": {"code": 500},
+    "503": {"code": 503},
+    "loop": {"code": 302, "Location": "/loop"},
+    "elsewhere": {"code": 302, "Location": "/good"},
+    "nowhere": {"code": 302, "Location": "http://["},
+    "cut": {"length": len(FEED) + 50},
+    "zip": {"body": b"no gzip at all", "Content-Encoding": "gzip"},
+    "bomb": {"body": gzip.compress(b" " * 3_000_000), "Content-Encoding": "gzip"},
+    "html": {"body": b"<html></html>"},
+    "good": {},
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.path.strip("/")
+        if name == "silent":
+            time.sleep(1.5)
+            self.close_connection = True
+        elif name == "drip":
+            self._answer(body=b"", length=50)
+            for _ in range(8):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.2)
+            self.close_connection = True
+        elif name == "garbage":
+            self.wfile.write(b"\x00\xff not HTTP\r\n\r\n")
+            self.close_connection = True
+        elif name == "etag":  # one that no request may carry back
+            self._answer(code=304 if self.headers.get("If-None-Match") else 200, ETag="\xe9t\xe9")
+        else:
+            self._answer(**ANSWERS[name])
+
+    def _answer(self, *, code: int = 200, body: bytes = FEED, length: int | None = None, **headers: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = length is not None
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class MisbehavingServer(ThreadingHTTPServer):
+    """Threads of answers that nobody waits for any more end with the process."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hung up is what the tests are about."""
