@@ -4,7 +4,6 @@ Belongs here: opening the instance, executing a job, closing the books of runs w
 refined. Not here: what the jobs do (jobs.py, assets/), in which order a command calls them (pipeline.py).
 """
 
-import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,8 @@ DRIVER = "lake/driver"
 """Tag of a run that a command drives: host, pid and the process's start, so that a dead driver is never mistaken for a living one."""
 
 _UNFINISHED = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
-_LOOK_BACK = timedelta(days=30)
+LOOK_BACK = timedelta(days=30)
+"""How far back work left behind is looked for."""
 _PAGE = 500
 
 
@@ -39,8 +39,6 @@ def lake_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The Dagster instance of this lake (LAKE_HOME/dagster), made on first use."""
     write_dagster_home(settings)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    # Every event of a run is in the instance; a command's terminal shows what the command says.
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         yield instance
 
@@ -88,7 +86,8 @@ def execute(
         asset_selection=[asset_key(name) for name in assets] if assets else None,
         # Never retried by the daemon: the command that drives it says what happened, and can be given again.
         tags={**(tags or {}), DRIVER: _driver_mark(os.getpid()), "dagster/max_retries": "0"},
-        run_config=dict(run_config or {}),
+        # Every event is in the instance; the terminal shows what the command says.
+        run_config={**(run_config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if not result.success:
@@ -108,24 +107,26 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
     return f"The run {run.run_id} of job {run.job_name} failed; its log is in the Dagster UI."
 
 
-def _touches(instance: DagsterInstance, since: datetime) -> dict[date, float]:
-    """Event day -> Unix time of the latest bronze materialization that touched it."""
+def touches(instance: DagsterInstance, since: datetime) -> dict[date, float]:
+    """Event day -> Unix time of the latest bronze materialization after `since` that touched it."""
     found: dict[date, float] = {}
     for connector in COLLECTORS:
+        wanted = dg.AssetRecordsFilter(asset_key=asset_key(f"bronze.{connector}"), after_timestamp=since.timestamp())
         cursor: str | None = None
         while True:
-            page = instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=asset_key(f"bronze.{connector}"), after_timestamp=since.timestamp()),
-                limit=_PAGE,
-                cursor=cursor,
-            )
+            page = instance.fetch_materializations(wanted, limit=_PAGE, cursor=cursor)
             for record in page.records:
-                for day in touched_days(record.asset_materialization):
-                    found[day] = max(found.get(day, 0.0), record.timestamp)
+                note_touches(found, record)
             if not page.has_more:
                 break
             cursor = page.cursor
     return found
+
+
+def note_touches(found: dict[date, float], record: dg.EventLogRecord) -> None:
+    """Enter the event days of one bronze materialization with its time into `found`."""
+    for day in touched_days(record.asset_materialization):
+        found[day] = max(found.get(day, 0.0), record.timestamp)
 
 
 def _covers(run: DagsterRun, day: date) -> bool:
@@ -139,19 +140,25 @@ def _records(instance: DagsterInstance, statuses: Sequence[DagsterRunStatus], si
     return list(instance.get_run_records(RunsFilter(job_name="refine", statuses=list(statuses), created_after=since)))
 
 
-def days_left(instance: DagsterInstance, now: datetime, *, is_underway_left: bool = True) -> set[date]:
-    """Event days that bronze touched in the last 30 days and no refine run begun since has finished.
+def not_refined(instance: DagsterInstance, touched: Mapping[date, float], *, is_underway_left: bool = True) -> set[date]:
+    """Of event days and the times they were touched: those that no refine run begun later has finished.
 
-    With `is_underway_left` False the days of queued and running refine runs are not counted either. `now` is UTC.
+    With `is_underway_left` False the days of queued and running refine runs are not counted either.
     """
-    since = now - _LOOK_BACK
-    touches = _touches(instance, since)
-    done = _records(instance, [DagsterRunStatus.SUCCESS], since) if touches else []
-    left = {day for day, at in touches.items() if not any(_covers(r.dagster_run, day) and _began(r) > at for r in done)}
+    if not touched:
+        return set()
+    since = datetime.fromtimestamp(min(touched.values()), UTC)
+    done = _records(instance, [DagsterRunStatus.SUCCESS], since)
+    left = {day for day, at in touched.items() if not any(_covers(record.dagster_run, day) and _began(record) > at for record in done)}
     if left and not is_underway_left:
-        open_runs = _records(instance, [*_UNFINISHED, DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED], since)
-        left = {day for day in left if not any(_covers(record.dagster_run, day) for record in open_runs)}
+        underway = _records(instance, [*_UNFINISHED, DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED], since - LOOK_BACK)
+        left = {day for day in left if not any(_covers(record.dagster_run, day) for record in underway)}
     return left
+
+
+def days_left(instance: DagsterInstance, now: datetime) -> set[date]:
+    """Event days that bronze touched in the last 30 days and that still wait to be refined. `now` is UTC."""
+    return not_refined(instance, touches(instance, now - LOOK_BACK))
 
 
 def _began(record: RunRecord) -> float:

@@ -6,25 +6,27 @@ Sensors read Dagster's event log and their cursor, never the store.
 import json
 import os
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import httpx
 
 from assets.bronze.assets import COLLECTORS
-from assets.support import asset_key, touched_days
+from assets.support import asset_key
 from orchestration.event_days import ranges, run_request
 from orchestration.jobs import REFINE
+from orchestration.runs import LOOK_BACK, close_dead_runs, not_refined, note_touches, touches
 
 WEBHOOK = "LAKE_ALERT_WEBHOOK"
 _EVENTS_AT_ONCE = 200
+_PATIENCE = timedelta(minutes=15)
 
 
 @dg.sensor(job=REFINE, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
 def touched_event_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Requests the refine job for the event days touched since the last look, late days included."""
+    """Requests the refine job for the event days touched since the last look, late days included, unless a command has refined them."""
     positions: dict[str, int] = json.loads(context.cursor) if context.cursor else {}
-    days: set[date] = set()
+    touched: dict[date, float] = {}
     for connector in COLLECTORS:
         seen = context.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=asset_key(f"bronze.{connector}"), after_storage_id=positions.get(connector)),
@@ -32,11 +34,27 @@ def touched_event_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
             ascending=True,
         )
         for record in seen.records:
-            days |= touched_days(record.asset_materialization)
+            note_touches(touched, record)
             positions[connector] = record.storage_id
     cursor = json.dumps(positions, sort_keys=True)
+    days = not_refined(context.instance, touched)
     requests = [run_request(first, last, f"{cursor}:{first}:{last}") for first, last in ranges(days)]
     return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+
+@dg.sensor(job=REFINE, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+def left_behind(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """The standing check that nothing stays unrefined: closes the runs of killed commands, and asks again, once an hour, for event days
+    that were touched a quarter of an hour ago or earlier and that no run has finished or is at work on.
+    """
+    closed = close_dead_runs(context.instance)
+    if closed:
+        context.log.warning(f"Runs of killed commands closed: {', '.join(closed)}")
+    now = datetime.now(UTC)
+    touched = {day: at for day, at in touches(context.instance, now - LOOK_BACK).items() if at < (now - _PATIENCE).timestamp()}
+    days = not_refined(context.instance, touched, is_underway_left=False)
+    requests = [run_request(first, last, f"left:{now:%Y-%m-%dT%H}:{first}:{last}") for first, last in ranges(days)]
+    return dg.SensorResult(run_requests=requests)
 
 
 def alert_text(context: dg.RunFailureSensorContext) -> Mapping[str, str]:
@@ -61,4 +79,4 @@ def failure_alert(context: dg.RunFailureSensorContext) -> None:
     httpx.post(address, json=dict(message), timeout=10).raise_for_status()
 
 
-SENSORS = [touched_event_days, failure_alert]
+SENSORS = [touched_event_days, left_behind, failure_alert]

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -93,4 +94,10 @@ def run_dashboards_loader(settings: Settings, *, check_only: bool) -> int:
     """Load the dashboards' files into Superset, or only compare; returns the loader's exit code (0: no difference is left)."""
     program = build_program(settings, "superset", {**os.environ, **supervisor_environment(settings)})
     command = [program.argv[0], str(program.directory / "load.py"), *(["--check"] if check_only else [])]
-    return subprocess.run(command, env=dict(program.environment), cwd=program.directory, check=False).returncode
+    done = subprocess.run(command, env=dict(program.environment), cwd=program.directory, check=False, capture_output=True, text=True)
+    # Superset itself fills both streams while it starts; its words matter only when the loader failed.
+    if done.returncode == 0:
+        print_lines(done.stdout.splitlines()[-1:])
+    else:
+        sys.stderr.write(done.stdout + done.stderr)
+    return done.returncode
