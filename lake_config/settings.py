@@ -64,6 +64,7 @@ class Settings:
     is_store_embedded: bool
     source_groups: tuple[str, ...]
     demo_city_url: str
+    demo_scale: float
     extra_registry: tuple[Path, ...]
     environment: Mapping[str, str] = field(repr=False)
 
@@ -120,6 +121,17 @@ def _check_address(name: str, value: str) -> None:
         raise ConfigError(f"{name}={value!r} must start with http:// or https:// and name a host.")
 
 
+def _scale(environment: Mapping[str, str]) -> float:
+    raw = environment.get("LAKE_DEMO_SCALE", "1")
+    try:
+        value = float(raw)
+    except ValueError:
+        value = 0.0
+    if not 0.05 <= value <= 100:
+        raise ConfigError(f"LAKE_DEMO_SCALE={raw!r} is not a number from 0.05 to 100 (1 is about 12,000 posts).")
+    return value
+
+
 def demo_marker(home: Path) -> Path:
     """The file that says that a lake holds the demo city, and how much of it is released (written by './lake demo')."""
     return home / "demo.json"
@@ -135,7 +147,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
     LAKE_HOME (default .lake), LAKE_PORT_BASE (14 consecutive ports, default 8300), LAKE_S3_PORT, LAKE_DAGSTER_PORT, LAKE_SUPERSET_PORT,
     LAKE_DEMO_CITY_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES (groups of sources to
-    poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL, LAKE_REGISTRY (folders with further
+    poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL,
+    LAKE_DEMO_SCALE (size of the demo city, 1 is about 12,000 posts), LAKE_REGISTRY (folders with further
     registry files, separated by ':').
     Raises ConfigError naming the variable that is wrong.
     """
@@ -163,6 +176,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         is_store_embedded=not endpoint,
         source_groups=tuple(part.strip() for part in env.get("LAKE_SOURCES", _default_groups(home)).split(",") if part.strip()),
         demo_city_url=demo_city or f"http://127.0.0.1:{ports['demo_city']}",
+        demo_scale=_scale(env),
         extra_registry=extra,
         environment={k: v for k, v in env.items() if k.startswith("LAKE_")},
     )

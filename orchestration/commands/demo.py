@@ -59,6 +59,11 @@ def _mark(settings: Settings, *, released: int, collected: int) -> None:
     write_private(demo_marker(settings.home), json.dumps({"released_round": released, "collected_round": collected}).encode())
 
 
+def deliver_file(lake: Lake, source_id: str, name: str, content: bytes) -> None:
+    """Put one export file where its source's files are expected in the landing bucket."""
+    lake.objects.put_object(bucket_name=BUCKET, object_name=f"{PREFIX}{source_id}/{name}", data=io.BytesIO(content), length=len(content))
+
+
 def deliver_exports(settings: Settings, progress: Callable[[str], None]) -> int:
     """Put the city's export files that are out and not there yet into the landing bucket, as a provider would; returns how many."""
     lake = Lake(settings, "collector")
@@ -67,9 +72,7 @@ def deliver_exports(settings: Settings, progress: Callable[[str], None]) -> int:
         files = city.get("/exports/index.json").raise_for_status().json()["files"]
         fresh = [file for file in files if f"{PREFIX}{file['source_id']}/{file['name']}" not in there]
         for file in fresh:
-            data = city.get(f"/exports/{file['name']}").raise_for_status().content
-            key = f"{PREFIX}{file['source_id']}/{file['name']}"
-            lake.objects.put_object(bucket_name=BUCKET, object_name=key, data=io.BytesIO(data), length=len(data))
+            deliver_file(lake, file["source_id"], file["name"], city.get(f"/exports/{file['name']}").raise_for_status().content)
     progress(f"The city's providers delivered {len(fresh)} files")
     return len(fresh)
 

@@ -182,7 +182,7 @@ def _superset(settings: Settings, environment: Mapping[str, str]) -> Program:
 def _demo_city(settings: Settings, environment: Mapping[str, str]) -> Program:
     marker = demo_marker(settings.home)
     released = json.loads(marker.read_text(encoding="utf-8"))["released_round"] if marker.is_file() else 1
-    options = ["--port", str(settings.ports["demo_city"]), "--round", str(released)]
+    options = ["--port", str(settings.ports["demo_city"]), "--round", str(released), "--scale", str(settings.demo_scale)]
     argv = [sys.executable, "-m", "orchestration.demo_city.server", *options]
     return Program(argv, {**_plain(environment), "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}, REPOSITORY)
 
