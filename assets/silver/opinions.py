@@ -93,7 +93,7 @@ def _rows(
 def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:
     """Labels already known: rows (content_key, label, model_id) of one task and weights for the given texts, each once."""
     columns = ["content_key", "label", "model_id", "weights_digest"]
-    rows = lake.read("silver.opinions", at.file_uris(partition_filters=[("task", "=", task)]), columns)
+    rows = lake.read("silver.opinions", at.file_uris(file_pruning_predicate=[("task", "=", task)]), columns)
     wanted = rows.filter((pl.col("weights_digest") == digest) & pl.col("content_key").is_in(keys.implode()))
     return wanted.select("content_key", "label", "model_id").unique().sort("content_key", "label")
 

@@ -6,6 +6,8 @@ from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from assets.silver.increments import Bronze, Increment, increment
 from assets.silver.refine import Refined, refine
@@ -80,6 +82,17 @@ def _chunks(waiting: Mapping[str, Sequence[Increment]]) -> Iterator[dict[str, li
         yield chunk
 
 
+def _reached(target: DeltaTable, parts: Sequence[Increment]) -> dict[str, int | None]:
+    """How far a table has taken in bronze, by position id, on the snapshot `target`."""
+    return {position: target.transaction_version(position) for part in parts for position in part.positions}
+
+
+def _refuse_overtaken(name: str, before: Mapping[str, int | None], now: Mapping[str, int | None]) -> None:
+    # The commit of an earlier portion brought the snapshot up to date, other runs' commits with it: the store would not refuse this one.
+    if any(before[position] != version for position, version in now.items()):
+        raise CommitFailedError(f"Another run took in days of {name} meanwhile; run again to take in what is left.")
+
+
 def refine_days(lake: Lake, days: Sequence[date], sources: Mapping[str, Source], stamp: Stamp, gate: Gate) -> RefineReport:
     """Take in what bronze has new for the given event days: one commit per table for as many days as fit into memory.
 
@@ -93,6 +106,7 @@ def refine_days(lake: Lake, days: Sequence[date], sources: Mapping[str, Source],
         name: [part for day in sorted(set(days)) for one in bronze if (part := increment(one, day, at)).files]
         for name, at in targets.items()
     }
+    reached = {name: _reached(targets[name], parts) for name, parts in waiting.items()}
     for chunk in _chunks(waiting):
         refined: dict[tuple[tuple[str, ...], ...], Refined] = {}  # the two tables wait for the same files, unless a run died between them
         rows: dict[str, pa.Table] = {}
@@ -105,6 +119,7 @@ def refine_days(lake: Lake, days: Sequence[date], sources: Mapping[str, Source],
         for name, table in rows.items():
             gate(name, {day: part for day, part in _by_day(table, (p.day for p in chunk[name])).items() if part.num_rows})
         for name, table in rows.items():
+            _refuse_overtaken(name, reached[name], _reached(targets[name], chunk[name]))
             positions = {key: version for part in chunk[name] for key, version in part.positions.items()}
             inputs = {part.bronze.name: part.bronze.version for part in chunk[name]}
             lake.append(targets[name], name, table, stamp(inputs), positions)
@@ -118,6 +133,7 @@ def refresh_days(lake: Lake, days: Sequence[date], sources: Mapping[str, Source]
     bronze = [Bronze(lake, connector) for connector in CONNECTOR_TABLES]
     targets = {name: lake.open(name) for name in _TABLES}
     parts = [increment(one, day, targets["silver.posts"], is_full=True) for day in sorted(set(days)) for one in bronze]
+    reached = {name: _reached(at, parts) for name, at in targets.items()}
     for chunk in _chunks({"silver.posts": parts}):
         taken = chunk["silver.posts"]
         refined = _refined(lake, taken, sources)
@@ -128,6 +144,7 @@ def refresh_days(lake: Lake, days: Sequence[date], sources: Mapping[str, Source]
         for name in _TABLES:
             gate(name, {day: rows for day, rows in by_day[name].items() if rows.num_rows})
         for name in _TABLES:
+            _refuse_overtaken(name, reached[name], _reached(targets[name], taken))
             lake.overwrite_days(targets[name], name, by_day[name], provenance, positions)
             report.add(name, tables[name], (part.day for part in taken))
     return report
