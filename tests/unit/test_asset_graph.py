@@ -1,4 +1,7 @@
-"""The asset graph as a file, so that an accidental change shows in review. After a wanted change: `python -m tests.unit.test_asset_graph`."""
+"""The asset graph as a file, so that an accidental change shows in review.
+
+After a wanted change: `.venv/bin/python -m tests.unit.test_asset_graph`.
+"""
 
 from pathlib import Path
 from typing import Any

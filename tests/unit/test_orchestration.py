@@ -1,6 +1,7 @@
 """Runs, sensors and schedules on a real (ephemeral) Dagster instance, without a store."""
 
 import http.server
+import itertools
 import json
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_ranges_cover_every_day_and_never_reach_beyond(days: list[date]) -> None
     found = ranges(days)
     assert all(any(first <= day <= last for first, last in found) for day in days)
     assert all(first in days and last in days and first <= last for first, last in found)
-    assert all(before[1] < after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(found))
     assert all((last - first).days <= 92 for first, last in found)
 
 
