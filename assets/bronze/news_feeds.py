@@ -194,8 +194,10 @@ class Memory:
         for native_id, versions in listed.items():
             seen[native_id]["listed"] = today
             seen[native_id]["by"][source.id] = versions
-        self.sources[source.id] = {"etag": fetched.etag, "last_modified": fetched.last_modified, "listed": today}
         is_document = bool(items) and items[0].payload_format == "feed_document"
+        # Without validators for what is no feed: "not modified" would make a broken source look alive.
+        validators = {} if is_document else {"etag": fetched.etag, "last_modified": fetched.last_modified}
+        self.sources[source.id] = validators | {"listed": today}
         return replace(
             fetched.attempt,
             listed=0 if is_document else len(items),

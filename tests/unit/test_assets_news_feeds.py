@@ -4,13 +4,14 @@ import hashlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.bronze.cursor import Cursor
 from assets.bronze.envelope import Batch, FetchAttempt, Item, log_table
-from assets.bronze.news_feeds import Fetched, Memory, items_of
+from assets.bronze.news_feeds import Fetched, Memory, fetch, items_of
 from lake_config.registry import Source, load_registry
 from lake_config.tables.bronze import FETCH_LOG, NEWS_FEEDS
 
@@ -117,6 +118,10 @@ def test_a_body_that_is_no_feed_lands_once_to_be_rejected(body: bytes) -> None:
     )
     assert (attempt.outcome, attempt.listed, attempt.landed, attempt.detail) == ("unreadable", 0, 1, "the body is neither RSS nor Atom")
     assert take(memory, fetched(body=body)) == []
+    # It is asked for again without validators: an answer that it is not modified would look like a sign of life.
+    assert not memory.sources[MAIN.id].keys() & {"etag", "last_modified"}
+    take(memory, fetched(item("1")))
+    assert memory.sources[MAIN.id] == {"etag": '"e1"', "last_modified": "lm", "listed": "2024-02-13"}
 
 
 def test_the_attempt_counts_what_was_listed_and_what_landed() -> None:
@@ -182,3 +187,37 @@ def test_any_item_can_be_landed(native_id: str, published: str | None, payload: 
     assert table["event_date"].to_pylist() == [day, first_day]
     assert table["row_number"].to_pylist() == [0, 1]
     assert batch.event_days == sorted({day, first_day})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest/",
+        "http://10.0.0.1:8080/",
+        "http://2130706433/",
+        "http://localhost/",
+    ],
+)
+def test_a_public_feed_does_not_lead_into_the_own_network(address: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return (
+            httpx.Response(302, headers={"Location": address})
+            if request.url.path == "/rss"
+            else httpx.Response(200, content=b"<rss></rss>")
+        )
+
+    public = MAIN.model_copy(update={"allow_private": False})
+    with httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+        straight = fetch(client, public, address, {}, lambda: FIRST)
+        led = fetch(client, public, "http://93.184.216.34/rss", {}, lambda: FIRST)
+        allowed = fetch(client, MAIN, address, {}, lambda: FIRST)
+    assert asked == ["http://93.184.216.34/rss", str(httpx.URL(address))]
+    for refused in (straight, led):
+        assert refused.attempt.outcome == "refused"
+        assert str(refused.attempt.detail).endswith("is not a public address; set allow_private in the registry if it is meant")
+    assert allowed.attempt.outcome == "ok"
