@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from lake_config.settings import Settings, load_settings
 from orchestration.services.supervisor import start_services, stop_services
 
 _BLOCK = 14
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis_settings.register_profile("house", deadline=None)
+hypothesis_settings.load_profile("house")
 
 
 def _is_free(port: int) -> bool:

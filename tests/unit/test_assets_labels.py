@@ -73,6 +73,7 @@ class Weighing:
         return np.array([np.roll([0.7, 0.2, 0.1], len(text) % 3) for text in texts]).reshape(-1, 3)
 
 
+TERMS = TermSet("topic", {"traffic": ("kẹt xe",), "tet": ("Tết",)})
 WORDS = st.lists(st.sampled_from(["kẹt", "xe", "Tết", "vui", "quá"]), max_size=6).map(" ".join)
 TEXTS = st.dictionaries(st.integers(0, 10**9).map(lambda number: f"{number:064x}"), WORDS, max_size=8)
 
@@ -80,7 +81,7 @@ TEXTS = st.dictionaries(st.integers(0, 10**9).map(lambda number: f"{number:064x}
 @given(TEXTS)
 def test_each_text_gets_one_sentiment_and_at_least_one_of_every_other_label(texts: Mapping[str, str]) -> None:
     sentiment = sentiment_rows(texts, Weighing())
-    topics = rule_rows(texts, TermSet("topic", {"traffic": ("kẹt xe",), "tet": ("Tết",)}))
+    topics = rule_rows(texts, TERMS)
     for table in (sentiment, topics):
         assert conform(OPINIONS, table).equals(table)
     assert sentiment["content_key"].to_pylist() == list(texts)
