@@ -42,7 +42,9 @@ def _installed(playwright: Playwright) -> str | None:
         attempts += [["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]]
     attempts.append([sys.executable, "-m", "playwright", "install", "chromium"])
     for command in attempts:
-        subprocess.run(command, check=False, capture_output=True, timeout=INSTALL_SECONDS, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        subprocess.run(
+            command, check=False, capture_output=True, timeout=INSTALL_SECONDS, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        )
         if path := _found(playwright):
             return path
     return None

@@ -17,6 +17,7 @@ from orchestration.services.dagster_home import REPOSITORY
 from orchestration.services.processes import lake_processes
 from tests.e2e.browser import running_browser
 from tests.e2e.demo_lake import ARTIFACTS, SCALE, DemoLake
+from tests.e2e.superset_site import Site
 
 _STOP_SECONDS = 90
 
@@ -69,3 +70,9 @@ def browser() -> Iterator[Browser]:
     ARTIFACTS.mkdir(exist_ok=True)
     with running_browser() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def site(demo_lake: DemoLake, browser: Browser) -> Site:
+    """Superset of the demo lake, with the sessions of its users."""
+    return Site(demo_lake.settings, browser)
