@@ -24,7 +24,7 @@ from orchestration.services.dagster_home import write_dagster_home
 DRIVER = "lake/driver"
 """Tag of a run that a command drives: host, pid and the process's start, so that a dead driver is never mistaken for a living one."""
 
-_UNFINISHED = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+_UNFINISHED = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 LOOK_BACK = timedelta(days=30)
 """How far back work left behind is looked for."""
 _PAGE = 500
@@ -151,7 +151,7 @@ def not_refined(instance: DagsterInstance, touched: Mapping[date, float], *, is_
     done = _records(instance, [DagsterRunStatus.SUCCESS], since)
     left = {day for day, at in touched.items() if not any(_covers(record.dagster_run, day) and _began(record) > at for record in done)}
     if left and not is_underway_left:
-        underway = _records(instance, [*_UNFINISHED, DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED], since - LOOK_BACK)
+        underway = _records(instance, [*_UNFINISHED, DagsterRunStatus.QUEUED], since - LOOK_BACK)
         left = {day for day in left if not any(_covers(record.dagster_run, day) for record in underway)}
     return left
 

@@ -4,7 +4,6 @@ Belongs here: the order of the demo. Not here: what is compared (demo_truth.py),
 """
 
 import io
-import json
 import signal
 import threading
 from collections.abc import Callable
@@ -18,13 +17,14 @@ import polars as pl
 from assets.bronze.exports import BUCKET, PREFIX
 from lake_config.errors import ServiceError
 from lake_config.registry import load_registry
-from lake_config.settings import Settings, demo_marker, load_settings, write_private
+from lake_config.settings import Settings, load_settings
 from lake_config.storage import Lake
 from orchestration.commands.demo_truth import ShareComparison, account_faults, city_truth, compare_shares, label_accuracy
 from orchestration.commands.serving import addresses, run_dashboards_loader, wanted_services
 from orchestration.commands.superset_check import chart_faults
 from orchestration.commands.terminal import Steps, print_json, print_lines, print_table
 from orchestration.demo_city.city import ROUNDS
+from orchestration.demo_state import demo_state, write_demo_state
 from orchestration.pipeline import turn
 from orchestration.runs import days_left, lake_instance
 from orchestration.services.supervisor import start_services, status, stop_services
@@ -48,17 +48,6 @@ class DemoReport:
         return {"shares": shares, "accuracy": self.accuracy, "labelled_posts": self.labelled_posts, "faults": self.faults}
 
 
-def _collected(settings: Settings) -> int:
-    """The last round of the city that went through the lake; 0 before the first."""
-    marker = demo_marker(settings.home)
-    return int(json.loads(marker.read_text(encoding="utf-8"))["collected_round"]) if marker.is_file() else 0
-
-
-def _mark(settings: Settings, *, released: int, collected: int) -> None:
-    # The city's server starts with what was released: a city that went back in time would serve old words as new versions.
-    write_private(demo_marker(settings.home), json.dumps({"released_round": released, "collected_round": collected}).encode())
-
-
 def deliver_file(lake: Lake, source_id: str, name: str, content: bytes) -> None:
     """Put one export file where its source's files are expected in the landing bucket."""
     lake.objects.put_object(bucket_name=BUCKET, object_name=f"{PREFIX}{source_id}/{name}", data=io.BytesIO(content), length=len(content))
@@ -79,15 +68,15 @@ def deliver_exports(settings: Settings, progress: Callable[[str], None]) -> int:
 
 def fill(settings: Settings, progress: Callable[[str], None]) -> None:
     """Release the city's rounds that are not collected yet, one after the other, and take each through the lake to gold."""
-    for round_ in ROUNDS[_collected(settings) :]:
-        _mark(settings, released=round_, collected=round_ - 1)
+    for round_ in ROUNDS[demo_state(settings).collected_round :]:
+        write_demo_state(settings, released_round=round_)
         httpx.post(f"{settings.demo_city_url}/_control/round", json={"round": round_}, timeout=_SECONDS, trust_env=False).raise_for_status()
         progress(f"Round {round_} of {len(ROUNDS)}")
         deliver_exports(settings, progress)
         report = turn(settings, progress)
         landed = ", ".join(f"{count:,} {name}" for name, count in report.landed.items())
         progress(f"Landed {landed}; refined {len(report.refined_days)} event days")
-        _mark(settings, released=round_, collected=round_)
+        write_demo_state(settings, collected_round=round_)
 
 
 def check(settings: Settings) -> DemoReport:
@@ -129,8 +118,7 @@ def demo(*, once: bool, as_json: bool, steps: Steps) -> DemoReport:
     Raises LakeError when a step fails.
     """
     settings = load_settings()
-    if not demo_marker(settings.home).is_file():
-        _mark(settings, released=1, collected=0)
+    write_demo_state(settings)
     settings = load_settings()  # from now on the demo's sources are on
     if "demo" not in settings.source_groups:
         raise ServiceError("LAKE_SOURCES leaves out the group demo, so the demo city would not be collected: unset it, or add demo to it.")

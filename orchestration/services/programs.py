@@ -4,7 +4,6 @@ Belongs here: facts about each service. Not here: keeping them alive (supervisor
 """
 
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lake_config.errors import ServiceError
-from lake_config.settings import Settings, demo_marker
+from lake_config.settings import Settings
+from orchestration.demo_state import demo_state
 from orchestration.services.dagster_home import LOCATION_NAME, REPOSITORY, workspace_path
 from orchestration.services.embedded_store import STORE_PORTS, run_dir, store_command, store_environment, store_ports
 from orchestration.services.secrets import superset_secrets
@@ -180,9 +180,8 @@ def _superset(settings: Settings, environment: Mapping[str, str]) -> Program:
 
 
 def _demo_city(settings: Settings, environment: Mapping[str, str]) -> Program:
-    marker = demo_marker(settings.home)
-    released = json.loads(marker.read_text(encoding="utf-8"))["released_round"] if marker.is_file() else 1
-    options = ["--port", str(settings.ports["demo_city"]), "--round", str(released), "--scale", str(settings.demo_scale)]
+    state = demo_state(settings)
+    options = ["--port", str(settings.ports["demo_city"]), "--round", str(state.released_round), "--scale", str(state.scale)]
     argv = [sys.executable, "-m", "orchestration.demo_city.server", *options]
     return Program(argv, {**_plain(environment), "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}, REPOSITORY)
 

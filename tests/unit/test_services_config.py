@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 
 from lake_config.errors import ConfigError, ServiceError
 from lake_config.settings import BUCKETS, IDENTITIES, Settings, load_settings
+from orchestration.demo_state import demo_state, write_demo_state
 from orchestration.services import secrets
 from orchestration.services.certificates import ensure_certificates
 from orchestration.services.dagster_home import REPOSITORY, instance_config, write_dagster_home
@@ -329,3 +330,18 @@ def test_status_and_stop_when_nothing_ever_ran(settings: Settings) -> None:
 def test_ports_of_all_services_are_distinct(settings: Settings) -> None:
     ports = [port for name in SERVICES for port in service_ports(settings, name).values()]
     assert len(ports) == len(set(ports))
+
+
+def test_a_demo_city_comes_back_as_it_was(tmp_path: Path) -> None:
+    environment = {"LAKE_HOME": str(tmp_path), "LAKE_DEMO_SCALE": "0.2"}
+    write_demo_state(load_settings(environment), released_round=2)
+    again = load_settings({"LAKE_HOME": str(tmp_path)})
+    assert again.source_groups == ("demo", "upload")
+    argv = build_program(again, "demo_city", {}).argv
+    assert argv[argv.index("--scale") + 1] == "0.2"
+    assert argv[argv.index("--round") + 1] == "2"
+    with pytest.raises(ConfigError, match="has the scale 0.2, LAKE_DEMO_SCALE says 3"):
+        demo_state(load_settings({"LAKE_HOME": str(tmp_path), "LAKE_DEMO_SCALE": "3"}))
+    (tmp_path / "demo.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not what the demo wrote"):
+        demo_state(again)
