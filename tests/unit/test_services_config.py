@@ -340,7 +340,7 @@ def test_a_demo_city_comes_back_as_it_was(tmp_path: Path) -> None:
     argv = build_program(again, "demo_city", {}).argv
     assert argv[argv.index("--scale") + 1] == "0.2"
     assert argv[argv.index("--round") + 1] == "2"
-    with pytest.raises(ConfigError, match="has the scale 0.2, LAKE_DEMO_SCALE says 3"):
+    with pytest.raises(ConfigError, match=r"has the scale 0\.2, LAKE_DEMO_SCALE says 3"):
         demo_state(load_settings({"LAKE_HOME": str(tmp_path), "LAKE_DEMO_SCALE": "3"}))
     (tmp_path / "demo.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match="is not what the demo wrote"):
