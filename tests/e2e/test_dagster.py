@@ -58,7 +58,7 @@ def test_no_run_failed_and_schedules_and_sensors_are_on(demo_lake: DemoLake) -> 
     sensors = {one["name"]: one["sensorState"]["status"] for one in found["sensorsOrError"]["results"]}
     schedules = {one["name"]: one["scheduleState"]["status"] for one in found["schedulesOrError"]["results"]}
     assert sensors == dict.fromkeys(("touched_event_days", "left_behind", "failure_alert"), "RUNNING")
-    assert schedules == dict.fromkeys(("collect_schedule", "maintain_schedule"), "RUNNING")
+    assert schedules == dict.fromkeys(("collect_schedule", "source_health_schedule", "maintain_schedule"), "RUNNING")
 
 
 def test_the_asset_graph_is_drawn(demo_lake: DemoLake, browser: Browser) -> None:

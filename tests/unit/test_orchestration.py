@@ -21,7 +21,7 @@ from assets.support import TOUCHED_DAYS, asset_key
 from orchestration.definitions import defs
 from orchestration.event_days import range_tags, ranges
 from orchestration.runs import DRIVER, _driver_mark, close_dead_runs, days_left, is_driver_dead, not_refined
-from orchestration.schedules import collect_schedule
+from orchestration.schedules import collect_schedule, source_health_schedule
 from orchestration.sensors import failure_alert, left_behind, touched_event_days
 
 DAY = date(2024, 2, 8)
@@ -112,7 +112,9 @@ def test_the_schedule_collects_into_the_local_day() -> None:
     moment = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)  # half past one in the morning of the next day in the city
     with dg.build_schedule_context(scheduled_execution_time=moment) as context:
         request = collect_schedule(context)
+        health = source_health_schedule(context)
     assert request.partition_key == "2026-03-02"
+    assert tuple(health.tags[name] for name in range_tags(DAY, DAY)) == ("2026-03-01", "2026-03-02")
 
 
 class _Listener(http.server.BaseHTTPRequestHandler):
