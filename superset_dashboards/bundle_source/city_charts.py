@@ -6,7 +6,17 @@ Belongs here: titles, meanings, metrics. Not here: where a chart stands on the p
 
 from collections.abc import Mapping
 
-from superset_dashboards.bundle_source.chart_kinds import TIME_FORMAT, Chart, bars, big_number, lines, table, where, where_sql
+from superset_dashboards.bundle_source.chart_kinds import (
+    TIME_FORMAT,
+    Chart,
+    bars,
+    big_number,
+    daily_bars_by,
+    lines,
+    table,
+    where,
+    where_sql,
+)
 
 _COUNTS = ("positive_count", "neutral_count", "negative_count")
 _NEGATIVE = ("mentions", "negative_share", "negative_share_low", "negative_share_high")
@@ -72,7 +82,8 @@ _OVERVIEW = (
         "sentiment-over-time",
         "Sắc thái theo ngày",
         "Sentiment by day",
-        "Số lượt đề cập mỗi ngày, chia theo sắc thái. Chiều cao cả cột là n của ngày đó. Ngày tính theo giờ Việt Nam.",
+        "Số lượt đề cập mỗi ngày, chia theo sắc thái. Chiều cao cả cột là n của ngày đó; ngày không có bài thì không có cột. "
+        "Ngày tính theo giờ Việt Nam.",
         "sentiment_daily",
         "echarts_timeseries_bar",
         bars("event_date", _COUNTS),
@@ -124,8 +135,8 @@ _TOPICS = (
         "Most mentioned topics by day",
         "Số lượt đề cập mỗi ngày của sáu chủ đề nhiều lượt nhất trong kỳ được chọn.",
         "topic_daily",
-        "echarts_timeseries_line",
-        lines(["mentions"], [_A_TOPIC], number_format=",d", groupby=["topic_name"], limit=6),
+        "echarts_timeseries_bar",
+        daily_bars_by("topic_name", "mentions", 6, [_A_TOPIC]),
     ),
 )
 

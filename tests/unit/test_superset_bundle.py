@@ -66,7 +66,9 @@ def identifiers(sql: str) -> set[str]:
 
 def named_columns(params: Document) -> Iterator[str]:
     yield from params.get("groupby", [])
-    yield from (params[key] for key in ("x_axis", "granularity_sqla") if key in params)
+    axes = [params[key] for key in ("x_axis", "granularity_sqla") if key in params]
+    for axis in axes:
+        yield from identifiers(axis["sqlExpression"]) if isinstance(axis, dict) else [axis]
     for condition in params["adhoc_filters"]:
         yield from identifiers(condition["sqlExpression"]) if condition["expressionType"] == "SQL" else [condition["subject"]]
 
