@@ -137,15 +137,16 @@ class GoldDays:
 
 
 def publish(lake: Lake, name: str, by_day: Mapping[date, pa.Table], stamp: Stamp, inputs: Mapping[str, int], gate: Gate) -> list[date]:
-    """Pass the gate, then replace the days that changed in one commit; returns them.
+    """Pass the days that changed through the gate, then replace them in one commit; returns them.
 
-    A day that already holds exactly these rows is left alone: no new version without a change.
+    A day that already holds exactly these rows is left alone: they passed when they were written, and there is no new version without a
+    change.
     """
-    gate(name, by_day)
     at = lake.open(name)
     key = list(TABLES[name].key)
     held = _PerDay(lake.days(name, by_day, at=at))
-    changed = [day for day, rows in by_day.items() if not held[day].sort(key).equals(pl.DataFrame(pl.from_arrow(rows)).sort(key))]
+    changed = {day: rows for day, rows in by_day.items() if not held[day].sort(key).equals(pl.DataFrame(pl.from_arrow(rows)).sort(key))}
     if changed:
-        lake.overwrite_days(at, name, {day: by_day[day] for day in changed}, stamp(inputs), {})
+        gate(name, changed)
+        lake.overwrite_days(at, name, changed, stamp(inputs), {})
     return sorted(changed)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from orchestration.services.dagster_home import REPOSITORY
 
+_SETTINGS = ("LAKE_", "DAGSTER_", "AWS_")
+
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Run pytest over the whole suite, or with the given arguments; its exit code. The caller's LAKE_ settings do not reach the tests."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAKE_", "DAGSTER_", "AWS_"))}
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=REPOSITORY, env=environment, check=False).returncode
+    own = {name: value for name, value in os.environ.items() if name == "LAKE_TEST_KILLS" or not name.startswith(_SETTINGS)}
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=REPOSITORY, env=own, check=False).returncode
