@@ -170,7 +170,7 @@ def dashboards(
     """Load the dashboards' files into Superset and say whether any difference is left."""
     from orchestration.commands.serving import run_dashboards_loader
 
-    raise typer.Exit(run_dashboards_loader(load_settings(), check_only=check))
+    print_lines([run_dashboards_loader(load_settings(), check_only=check)])
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

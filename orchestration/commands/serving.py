@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from lake_config.errors import ServiceError
 from lake_config.settings import Settings, demo_marker
 from orchestration.commands.terminal import print_json, print_lines, print_table
 from orchestration.services.programs import SERVICES, build_program, service_url, supervisor_environment
@@ -90,14 +90,15 @@ def identity_environment(settings: Settings, identity: str) -> dict[str, str]:
     }
 
 
-def run_dashboards_loader(settings: Settings, *, check_only: bool) -> int:
-    """Load the dashboards' files into Superset, or only compare; returns the loader's exit code (0: no difference is left)."""
+def run_dashboards_loader(settings: Settings, *, check_only: bool) -> str:
+    """Load the dashboards' files into Superset, or only compare; returns what the loader says when no difference is left.
+
+    Raises ServiceError with its words otherwise.
+    """
     program = build_program(settings, "superset", {**os.environ, **supervisor_environment(settings)})
     command = [program.argv[0], str(program.directory / "load.py"), *(["--check"] if check_only else [])]
     done = subprocess.run(command, env=dict(program.environment), cwd=program.directory, check=False, capture_output=True, text=True)
-    # Superset itself fills both streams while it starts; its words matter only when the loader failed.
-    if done.returncode == 0:
-        print_lines(done.stdout.splitlines()[-1:])
-    else:
-        sys.stderr.write(done.stdout + done.stderr)
-    return done.returncode
+    # Superset itself fills both streams while it starts: the loader's own word is the last line.
+    if done.returncode != 0:
+        raise ServiceError(f"The dashboards could not be loaded, or differ from their files:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+    return done.stdout.splitlines()[-1]
