@@ -145,6 +145,11 @@ def stamp(context: dg.AssetExecutionContext, name: str) -> Callable[[Mapping[str
     return lambda inputs: Provenance(context.run_id, name, partition, code_version(), inputs)
 
 
+def note_rows(context: dg.AssetExecutionContext, name: str, row_count: int) -> None:
+    """Tell Dagster of rows appended to a table that is written beside the run's own assets."""
+    context.log_event(dg.AssetMaterialization(asset_key(name), metadata={"rows_appended": row_count}))
+
+
 class QualityGate:
     """Checks rows before they are written, keeps every outcome, and gives them to Dagster and to gold.quality_results."""
 
@@ -171,8 +176,9 @@ class QualityGate:
             for day, outcomes in days.items()
         ]
         if parts:
-            name = "gold.quality_results"
-            self.lake.append(self.lake.open(name), name, pa.concat_tables(parts), stamp(self.context, name)({}), {})
+            name, rows = "gold.quality_results", pa.concat_tables(parts)
+            self.lake.append(self.lake.open(name), name, rows, stamp(self.context, name)({}), {})
+            note_rows(self.context, name, rows.num_rows)
 
     def results(self) -> Iterator[dg.AssetCheckResult]:
         """One check result per table, over all days of the run."""

@@ -17,6 +17,7 @@ from assets.support import (
     LakeResource,
     QualityGate,
     asset_key,
+    note_rows,
     stamp,
     suite_spec,
     table_spec,
@@ -63,6 +64,8 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
         report = COLLECTORS[connector](collector.lake, sources, stamp(context, name)({}))
         for attempt in report.failures:
             context.log.warning(f"{attempt.source_id}: {attempt.outcome}: {attempt.detail}")
+        if report.attempts:
+            note_rows(context, "bronze.fetch_log", len(report.attempts))
         gate = QualityGate(context, collector.lake, [name], is_blocking=False)
         gate(name, _landed_rows(collector.lake, name, report))
         # Not only this run's days: a run killed between its commit and its report must not leave its days unknown downstream.
