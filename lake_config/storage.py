@@ -5,7 +5,8 @@ written (assets/) and starting a store (orchestration/services).
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -19,7 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from minio import Minio
 from minio.error import S3Error
 
-from lake_config.errors import BadInputError, LakeError
+from lake_config.errors import BadInputError, LakeError, StoreError
 from lake_config.settings import Settings
 from lake_config.tables import TABLES, Table
 
@@ -118,8 +119,12 @@ class Lake:
     def open(self, name: str, version: int | None = None) -> DeltaTable:
         """The Delta table, at its latest or the given version; made with the declared schema where it does not exist yet.
 
-        Raises BadInputError for a version that the table does not have.
+        Raises BadInputError for a version that the table does not have, StoreError when the store does not answer.
         """
+        with self._reaching():
+            return self._open(name, version)
+
+    def _open(self, name: str, version: int | None) -> DeltaTable:
         declared = TABLES[name]
         try:
             return DeltaTable(self.uri(name), storage_options=self.options, version=version)
@@ -143,8 +148,21 @@ class Lake:
             raise BadInputError(f"{name} has no version {version}; its newest is {newest}.") from None
 
     def exists(self, name: str) -> bool:
-        """Whether the table has been made."""
-        return DeltaTable.is_deltatable(self.uri(name), storage_options=self.options)
+        """Whether the table has been made. Raises StoreError when the store does not answer."""
+        with self._reaching():
+            return DeltaTable.is_deltatable(self.uri(name), storage_options=self.options)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turns what delta-rs says when the store does not answer, several lines of it, into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            reason = " ".join(str(error).split())
+            raise StoreError(
+                f"The object store at {self.settings.s3_endpoint} does not answer the identity {self.identity} as it should;"
+                f" './lake status' says whether it is up. It was: {reason[-200:]}"
+            ) from error
 
     def append(self, at: DeltaTable, name: str, data: pa.Table, provenance: Provenance, positions: Mapping[str, int]) -> int:
         """Append rows and the positions they reach in one commit on the snapshot `at`; returns the new version.

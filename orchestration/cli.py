@@ -130,8 +130,11 @@ def sql(
 ) -> None:
     """Read the tables of the lake with SQL (DuckDB, read-only; times in UTC)."""
     from orchestration.commands.query import pinned_versions, run_sql
+    from orchestration.commands.serving import having
 
-    answer = run_sql(load_settings(), statement, pinned_versions(at or []))
+    settings, pinned = load_settings(), pinned_versions(at or [])
+    with having(settings, ["store"], Steps()):
+        answer = run_sql(settings, statement, pinned)
     if output is Format.JSON:
         print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
     elif output is Format.CSV:

@@ -67,7 +67,11 @@ def _row(entry: ServiceStatus) -> list[object]:
 @contextmanager
 def having(settings: Settings, names: Sequence[str], progress: Progress) -> Iterator[None]:
     """The named services for the length of the block: those that ran before go on running, the others are stopped at the end."""
-    was_running = any(entry.state not in {"STOPPED", "OUTSIDE"} for entry in status(settings))
+    found = status(settings)
+    if all(entry.healthy for entry in found if entry.name in names):
+        yield
+        return
+    was_running = any(entry.state not in {"STOPPED", "OUTSIDE"} for entry in found)
     start_services(settings, names, progress=progress)
     try:
         yield

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,8 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lake_config.errors import BadInputError
-from lake_config.settings import LOCAL_ZONE, Settings
+from lake_config.errors import BadInputError, StoreError
+from lake_config.settings import LOCAL_ZONE, Settings, load_settings
 from lake_config.storage import ContractError, Lake, Provenance, conform, days_with_many_files, files_by_day
 from lake_config.tables import TABLES, table
 from tests.integration.clean_lake import empty
@@ -255,6 +256,15 @@ def test_an_identity_without_the_right_cannot_write(lake: Lake, identity: str) -
     other = Lake(lake.settings, identity)
     if identity == "bi":
         assert numbers(other, DAY) == [1]
-    with pytest.raises((DeltaError, OSError)):
+    with pytest.raises((DeltaError, OSError, StoreError)):
         other.append(other.open(NAME), NAME, rows(DAY, 2), WHO, {})
     assert numbers(lake, DAY) == [1]
+
+
+def test_a_store_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    environment = {"LAKE_S3_ENDPOINT": "http://127.0.0.1:9", "LAKE_S3_KEY": "k", "LAKE_S3_SECRET": "s" * 12}
+    gone = load_settings({"LAKE_HOME": str(tmp_path), **environment})
+    for ask in (lambda: Lake(gone).open(NAME), lambda: Lake(gone).exists(NAME)):
+        with pytest.raises(StoreError, match=r"^The object store at http://127\.0\.0\.1:9 does not answer .*lake status") as told:
+            ask()
+        assert "\n" not in str(told.value)
