@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import deque
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,13 +16,16 @@ SERVED_LOG_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class Page:
-    """An answer before conditions are looked at."""
+    """An answer before conditions are looked at. pause_seconds: between the halves of the body; is_cut: the second half never comes."""
 
     body: bytes
     media_type: str
     items: int | None = None
     changed: datetime | None = None
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pause_seconds: float = 0.0
+    is_cut: bool = False
 
     @property
     def etag(self) -> str:

@@ -1,4 +1,4 @@
-"""The demo city over HTTP, on the loopback address: feeds, article pages, export files, and a small control plane.
+"""The demo city over HTTP, on the loopback address: feeds, article pages, export files, platform interfaces, and a small control plane.
 
     python -m orchestration.demo_city.server --port 8900 [--seed 2024] [--scale 1.0] [--round 1]
 
@@ -13,14 +13,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC
 from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self, cast
 
 from lake_config.errors import LakeError, ServiceError
+from orchestration.demo_city.apis import PREFIXES, CityApis, without_secrets
 from orchestration.demo_city.city import ROUNDS, City
+from orchestration.demo_city.faults import FaultSwitches, spoil
 from orchestration.demo_city.generator import DEFAULT_SEED, generate
 from orchestration.demo_city.pages import CityPages, Page, json_page, not_found
 
@@ -69,6 +73,8 @@ class DemoCityServer:
             raise ServiceError(sentence) from error
         self._thread: threading.Thread | None = None
         self.pages = CityPages(made, self.base_url, round_)
+        self.apis = CityApis(made, self.base_url)
+        self.faults = FaultSwitches()
 
     @property
     def port(self) -> int:
@@ -124,9 +130,37 @@ class _Handler(BaseHTTPRequestHandler):
     def pages(self) -> CityPages:
         return cast(_Listener, self.server).city_server.pages
 
+    @property
+    def city_server(self) -> DemoCityServer:
+        return cast(_Listener, self.server).city_server
+
     def do_GET(self) -> None:
-        page = self.pages.page(self.path)
-        self._answer(page, is_unchanged=page.status == 200 and self._is_unchanged(page))
+        if self.path.startswith(PREFIXES):
+            self._answer_api()
+            return
+        page = self._control(self.path) or self.pages.page(self.path)
+        fault = None if self.path.startswith("/_control") else self.city_server.faults.take(self.path)
+        if fault is not None:
+            page = spoil(page, fault)
+        self._answer(page, is_unchanged=page.status == 200 and fault is None and self._is_unchanged(page))
+
+    def _answer_api(self) -> None:
+        """The platform interfaces: their own log, no conditions."""
+        apis, round_ = self.city_server.apis, self.pages.round
+        fault = self.city_server.faults.take(self.path)
+        answer = apis.answer(self.path, dict(self.headers.items()), round_)
+        page = Page(answer.body, "application/json; charset=UTF-8", len(answer.served), status=answer.status, headers=answer.headers)
+        if fault is not None:
+            page = spoil(page, fault)
+        is_whole = fault is None or fault.kind in {"slow", "gzip", "wrong_type"}
+        apis.record(self.path, page.status, answer, round_, is_whole=is_whole and page.status == 200)
+        self._answer(page)
+
+    def _control(self, path: str) -> Page | None:
+        server = self.city_server
+        if path == "/_control/apis":
+            return json_page({"truth": server.apis.truth(self.pages.round), "calls": list(server.apis.log)})
+        return None
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -138,16 +172,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(json_page({"error": f"expected a Content-Length of at most {MAX_CONTROL_BODY_BYTES}"}, 400))
             return
         body = self.rfile.read(int(length))
-        if self.path != "/_control/round":
+        controls: dict[str, tuple[Callable[[object], object], str]] = {
+            "/_control/round": (self._set_round, '{"round": 2}'),
+            "/_control/faults": (self._set_faults, '{"faults": [{"path": "/sites/", "kind": "500"}]}'),
+            "/_control/apis": (self.city_server.apis.configure, '{"daily_units": 100}'),
+        }
+        if self.path not in controls:
             self._answer(not_found())
             return
+        control, example = controls[self.path]
         try:
-            given = json.loads(body)
-            self.pages.set_round(given.get("round") if isinstance(given, dict) else given)
-        except ValueError as error:
-            self._answer(json_page({"error": f'{error}; send {{"round": 2}}'}, 400))
+            done = control(json.loads(body))
+        except (ValueError, TypeError) as error:
+            self._answer(json_page({"error": f"{error}; send {example}"}, 400))
             return
-        self._answer(json_page({"round": self.pages.round}))
+        self._answer(json_page(done))
+
+    def _set_round(self, given: object) -> object:
+        self.pages.set_round(given.get("round") if isinstance(given, dict) else given)
+        return {"round": self.pages.round}
+
+    def _set_faults(self, given: object) -> object:
+        wanted = given.get("faults") if isinstance(given, dict) else given
+        return {"faults": [asdict(fault) for fault in self.city_server.faults.set(wanted)]}
 
     def _is_unchanged(self, page: Page) -> bool:
         """RFC 9110, section 13.2.2: If-None-Match decides alone where it is given."""
@@ -171,18 +218,34 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Cache-Control", "no-cache")
         if page.changed is not None:
             self.send_header("Last-Modified", format_datetime(page.changed, usegmt=True))
+        for name, value in page.headers.items():
+            self.send_header(name, value)
         if not is_unchanged:
             self.send_header("Content-Type", page.media_type)
             self.send_header("Content-Length", str(len(page.body)))
         self.end_headers()
         if not is_unchanged and self.command != "HEAD":
-            self.wfile.write(page.body)
+            self._write_body(page)
         self.wfile.flush()
         if not self.path.startswith(("/_control", "/healthz")):
             items = 0 if is_unchanged else page.items
             self.pages.served.append(
-                {"path": self.path, "status": status, "etag": page.etag, "items": items, "round": self.pages.round}
+                {"path": without_secrets(self.path), "status": status, "etag": page.etag, "items": items, "round": self.pages.round}
             )  # fmt: skip
+
+    def _write_body(self, page: Page) -> None:
+        """Whole and at once, unless a fault switch slows it or cuts it off."""
+        if not page.pause_seconds and not page.is_cut:
+            self.wfile.write(page.body)
+            return
+        half = len(page.body) // 2
+        self.wfile.write(page.body[:half])
+        self.wfile.flush()
+        time.sleep(page.pause_seconds)
+        if page.is_cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(page.body[half:])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Nothing to standard error: what was served is at /_control/served."""
