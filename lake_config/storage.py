@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 import pyarrow as pa
@@ -214,7 +215,25 @@ class Lake:
         Reads only those commits, so it costs what they cost, however much the table holds; all days of the table where a commit's file is
         gone from the log.
         """
-        declared, days = TABLES[name], set[date]()
+        adds = self._adds(name, since, at)
+        if adds is None:
+            return {date.fromisoformat(str(part["event_date"])) for part in at.partitions()}
+        return {date.fromisoformat(add["partitionValues"]["event_date"]) for add in adds}
+
+    def files_added(self, name: str, since: int | None, at: DeltaTable) -> list[str]:
+        """Addresses of the files that commits after version `since` (None: all commits) up to the snapshot `at` added; as `days_added`.
+
+        For tables that are only appended to: a file that a later commit removed is named all the same.
+        """
+        adds = self._adds(name, since, at)
+        if adds is None:
+            return sorted(at.file_uris())
+        root = at.table_uri.rstrip("/")
+        return [f"{root}/{unquote(add['path'])}" for add in adds]
+
+    def _adds(self, name: str, since: int | None, at: DeltaTable) -> list[dict[str, Any]] | None:
+        """The add actions of the commits after `since`; None where a commit's file is gone from the log."""
+        declared, found = TABLES[name], list[dict[str, Any]]()
         for version in range((-1 if since is None else since) + 1, at.version() + 1):
             key = f"{declared.short_name}/_delta_log/{version:020d}.json"
             try:
@@ -223,9 +242,9 @@ class Lake:
             except S3Error as error:
                 if error.code != "NoSuchKey":
                     raise
-                return {date.fromisoformat(str(part["event_date"])) for part in at.partitions()}
-            days |= {date.fromisoformat(action["add"]["partitionValues"]["event_date"]) for action in actions if "add" in action}
-        return days
+                return None
+            found += [action["add"] for action in actions if "add" in action]
+        return found
 
     def days(self, name: str, days: Iterable[date], columns: Sequence[str] | None = None, at: DeltaTable | None = None) -> pl.DataFrame:
         """Event days of a table in one reading, at its latest version or on the snapshot `at`; rows in no particular order."""

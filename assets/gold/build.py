@@ -13,7 +13,7 @@ from assets.gold.sources import DayRows, coverage, source_health
 from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import term_sets
-from assets.silver.versions import ORDER, latest
+from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry, Source
 from lake_config.storage import Lake, conform
 from lake_config.tables import TABLES
@@ -21,7 +21,7 @@ from lake_config.tables.bronze import CONNECTOR_TABLES
 
 FIGURES = ("gold.sentiment_daily", "gold.sentiment_hourly", "gold.topic_daily", "gold.place_daily", "gold.source_daily")
 _LANDED_COLUMNS = ("event_date", "source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256")
-_POST_COLUMNS = ("event_date", "event_hour", "connector", "source_id", "source_kind", "post_key", "content_key", "author_key", *ORDER)
+_POST_COLUMNS = ("event_date", "event_hour", "source_id", "source_kind", "content_key", "author_key", *COLUMNS)
 NO_TOPIC, NO_PLACE = "Không thuộc chủ đề nào", "Không nhắc địa bàn"
 
 

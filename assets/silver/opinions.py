@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from assets.silver.posts import Gate, Stamp
 from assets.silver.refine import content_of
 from assets.silver.tagging import TermSet, term_sets
-from assets.silver.versions import ORDER, latest
+from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
 from lake_config.storage import Lake
 from lake_config.tables.gold import SENTIMENTS
@@ -100,7 +100,7 @@ def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Serie
 
 def _texts(lake: Lake, posts_at: DeltaTable, days: Sequence[date]) -> Iterator[tuple[date, dict[str, str]]]:
     """The distinct texts of each event day, some days read at a time."""
-    columns = ["event_date", "content_key", "kind", "title", "text", "post_key", *ORDER]
+    columns = ["event_date", "content_key", "kind", "title", "text", *COLUMNS]
     for start in range(0, len(days), _DAYS_AT_ONCE):
         rows = lake.days("silver.posts", days[start : start + _DAYS_AT_ONCE], columns, posts_at)
         for part in rows.partition_by("event_date"):

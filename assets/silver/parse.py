@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assets.bronze.article_document import Fault, Unreadable, read_article
 from assets.bronze.exports import parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
 from quality.rejects import Reason
@@ -48,6 +49,8 @@ def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
         payload_format, context = row["payload_format"], row["payload_context"]
         if payload_format == "feed_entry":
             feeds[context].append(index)
+        elif payload_format == "article_page":
+            results[index] = _article(row["payload"], context)
         elif payload_format == "feed_document":
             results[index] = Refused(Reason.MALFORMED_DOCUMENT, "the body is neither RSS nor Atom")
         elif payload_format == "file":
@@ -68,6 +71,21 @@ def _feed(entry: dict[str, Any] | UndecodableError | None) -> Parsed | Refused:
     if entry is None:
         return Refused(Reason.MALFORMED_ENTRY, "not well enough formed to be read, or without title and text")
     return Parsed(text=entry["text"], title=entry["title"], author=entry["author"], kind="article")
+
+
+_PAGE_FAULTS = {
+    Fault.UNDECODABLE: Reason.UNDECODABLE,
+    Fault.NO_PAGE: Reason.MALFORMED_DOCUMENT,
+    Fault.CUT_OFF: Reason.MALFORMED_DOCUMENT,
+    Fault.NO_TEXT: Reason.MISSING_TEXT,
+}
+
+
+def _article(payload: bytes, context: str) -> Parsed | Refused:
+    found = read_article(payload, context)
+    if isinstance(found, Unreadable):
+        return Refused(_PAGE_FAULTS[found.fault], found.detail)
+    return Parsed(text=found.text, title=found.title, author=found.author, kind="article")
 
 
 def _export(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> Parsed | Refused:

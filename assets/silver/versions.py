@@ -1,24 +1,39 @@
-"""Which row of a post is the post: the latest version per post_key. Pure; the one place that decides it."""
+"""Which row of a post is the post: the latest of its fullest versions per post_key. Pure; the one place that decides it.
+
+An article's page and its feed entry are versions of one post. The page gives the full text, so the latest page wins over every feed entry,
+also over one fetched later; among rows of equal fullness the latest wins. An edit that only the feed shows becomes the post with the page's
+next visit, which such an entry brings forward.
+"""
 
 import polars as pl
 
 ORDER = ("fetched_at", "batch_id", "row_number")
 """Versions of a post in the order they were received; ties within a batch by row."""
+COLUMNS = ("post_key", "connector", *ORDER)
+"""What `latest` needs to know of a row."""
+_FULLER = ("news_articles",)
+"""Connectors whose rows give a post's full text where others give its summary."""
+_PRECEDENCE = pl.col("connector").is_in(_FULLER)
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, the one that is the post last of its post."""
+    return rows.sort(_PRECEDENCE, *ORDER)
 
 
 def latest(posts: pl.DataFrame) -> pl.DataFrame:
-    """The latest version per post_key of silver.posts rows, sorted by post_key."""
-    return posts.sort(*ORDER).unique("post_key", keep="last", maintain_order=True).sort("post_key")
+    """The row that is the post, per post_key of silver.posts rows (with COLUMNS), sorted by post_key."""
+    return _in_order(posts).unique("post_key", keep="last", maintain_order=True).sort("post_key")
 
 
 def account(rows: pl.DataFrame) -> pl.DataFrame:
     """How the accepted rows of each connector divide: columns connector, kept, superseded, duplicate.
 
-    `rows` has connector, post_key, payload_sha256 and ORDER. Of a post's rows one is kept, the latest; a row whose version (payload)
+    `rows` has COLUMNS and payload_sha256. Of a post's rows one is kept, as `latest` says; a row whose version (payload)
     another row of the post already stands for is a duplicate; every further version is superseded. The kept row counts for the connector it
     came by, and the others each for theirs.
     """
-    ordered = rows.sort(*ORDER)
+    ordered = _in_order(rows)
     is_kept = pl.int_range(pl.len()).over("post_key") == pl.len().over("post_key") - 1
     # Walking back from the kept row, the first row of each version stands for it; earlier ones repeat it.
     newest_of_version = pl.int_range(pl.len()).over("post_key", "payload_sha256") == pl.len().over("post_key", "payload_sha256") - 1

@@ -12,7 +12,7 @@ import httpx
 import polars as pl
 
 from assets.silver.opinions import labels_of
-from assets.silver.versions import latest
+from assets.silver.versions import COLUMNS, latest
 from lake_config.settings import Settings
 from lake_config.storage import Lake
 from lake_config.tables.gold import SENTIMENTS
@@ -68,7 +68,7 @@ def label_accuracy(lake: Lake, truth: Mapping[str, Any]) -> tuple[float, int]:
     """The share of the city's posts whose measured sentiment is the true one, and their number."""
     posts = lake.open("silver.posts")
     days = {date.fromisoformat(str(part["event_date"])) for part in posts.partitions()}
-    current = latest(lake.days("silver.posts", days, ["post_key", "content_key", "fetched_at", "batch_id", "row_number"], posts))
+    current = latest(lake.days("silver.posts", days, ["content_key", *COLUMNS], posts))
     model = SentimentModel.load()
     labels = labels_of(lake, lake.open("silver.opinions"), "sentiment", model.weights_digest, current["content_key"])
     rows = truth["rows"]
