@@ -1,42 +1,21 @@
 """Reading what a raw payload says: one parser per payload format, all giving the same record. Pure."""
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from assets.bronze.article_document import Fault, Unreadable, read_article
 from assets.bronze.exports import parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
+from assets.silver.parse_api import API_FORMATS, parse_api
+from assets.silver.records import Parsed, Refused, count_of
 from quality.rejects import Reason
 
+__all__ = ["KINDS", "Parsed", "Refused", "parse_all"]
+
 _ROW_FORMATS = ("jsonl_line", "csv_record", "parquet_row")
-_GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 KINDS = ("article", "post", "comment")
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """What a payload says, not yet cleaned. Counts are None where the source does not give them."""
-
-    text: str
-    title: str | None = None
-    author: str | None = None
-    kind: str = "post"
-    parent_id: str | None = None
-    likes: int | None = None
-    shares: int | None = None
-    comment_count: int | None = None
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Why a payload gives no post."""
-
-    reason: Reason
-    detail: str
 
 
 def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
@@ -59,6 +38,8 @@ def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
             if context not in contexts:
                 contexts[context] = json.loads(context)
             results[index] = _export(row["payload"], payload_format, contexts[context])
+        elif payload_format in API_FORMATS:
+            results[index] = parse_api(row["payload"], payload_format, json.loads(context))
     for context, indices in feeds.items():
         for index, entry in zip(indices, read_entries([listed[i]["payload"] for i in indices], context), strict=True):
             results[index] = _feed(entry)
@@ -112,17 +93,7 @@ def _export(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> 
         author=str(row["author"]) if row.get("author") else None,
         kind=kind if kind in KINDS else "post",
         parent_id=str(parent) if parent else None,
-        likes=_count(row.get("likes")),
-        shares=_count(row.get("shares")),
-        comment_count=_count(row.get("comment_count")),
+        likes=count_of(row.get("likes")),
+        shares=count_of(row.get("shares")),
+        comment_count=count_of(row.get("comment_count")),
     )
-
-
-def _count(value: Any) -> int | None:
-    """A count as sources write it (12, 12.0, "12", "12.0", "1.234", "1,234"); None for what is none, a negative or an absurd one."""
-    text = str(value).strip()
-    try:
-        number = int(re.sub("[.,]", "", text)) if _GROUPED.fullmatch(text) and isinstance(value, str) else int(float(text))
-    except (ValueError, OverflowError):
-        return None
-    return number if 0 <= number < 2**53 else None
