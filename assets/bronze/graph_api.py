@@ -165,5 +165,7 @@ def plan_windows(left: list[list[int | None]], newest: int | None, reread_second
     runs had to leave, without what the first covers.
     """
     start = max(newest - reread_seconds, 0) if newest is not None else 0
-    older = [[since, min(until, start)] for since, until in left if until is not None and since is not None and since < start]
-    return [[start, None], *sorted(older, key=lambda span: span[1], reverse=True)]
+    older = [(since, min(until, start)) for since, until in left if until is not None and since is not None and since < start]
+    windows: list[list[int | None]] = [[start, None]]
+    windows += [[since, until] for since, until in sorted(older, key=lambda span: span[1], reverse=True)]
+    return windows
