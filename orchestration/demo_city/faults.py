@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestration.demo_city.article_pages import ARTICLE_FAULTS, spoil_article
 from orchestration.demo_city.graph import graph_error
 from orchestration.demo_city.pages import Page, json_page
 from orchestration.demo_city.youtube import youtube_error
 
 STATUSES = ("400", "401", "403", "404", "410", "429", "500", "503")
-KINDS = (*STATUSES, "slow", "truncated", "wrong_type", "html", "gzip", "bad_gzip", "graph_error", "youtube_error")
+KINDS = (*STATUSES, "slow", "truncated", "wrong_type", "html", "gzip", "bad_gzip", "graph_error", "youtube_error", *ARTICLE_FAULTS)
 _HTML = b"<!DOCTYPE html><html><head><title>B\xe1\xba\xa3o tr\xc3\xac</title></head><body>B\xe1\xba\xa3o tr\xc3\xac</body></html>"
 _FOR_EVER = 10**9
 
@@ -27,7 +28,8 @@ class Fault:
 
     kind: an HTTP status (with retry_after in seconds, where given); slow (seconds before the second half of the body); truncated
     (Content-Length promises more than comes); wrong_type (image/png); html (a page of maintenance, status 200); gzip (rightly encoded);
-    bad_gzip (said to be, is not); graph_error (code, subcode) and youtube_error (reason).
+    bad_gzip (said to be, is not); graph_error (code, subcode) and youtube_error (reason);
+    ARTICLE_FAULTS are for article pages, whose validators then go with the changed body.
     """
 
     path: str
@@ -90,6 +92,9 @@ def spoil(page: Page, fault: Fault) -> Page:
     if fault.kind in {"graph_error", "youtube_error"}:
         answer = graph_error(fault.code, None, fault.subcode) if fault.kind == "graph_error" else youtube_error(fault.reason)
         return replace(json_page(answer.value, answer.status), headers=answer.headers)
+    if fault.kind in ARTICLE_FAULTS:
+        body, media_type = spoil_article(page.body, fault.kind)
+        return replace(page, body=body, media_type=media_type, validated=None)
     changes: dict[str, dict[str, Any]] = {
         "slow": {"pause_seconds": fault.seconds},
         "truncated": {"is_cut": True},

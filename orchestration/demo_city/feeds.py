@@ -1,9 +1,8 @@
-"""The bytes of feeds and article pages, with what is wrong about some of them (see sites.yaml).
+"""The bytes of feeds, with what is wrong about some of them (see sites.yaml).
 
-Belongs here: RSS 2.0, Atom 1.0 and HTML rendering. Not here: serving them (server.py).
+Belongs here: RSS 2.0 and Atom 1.0 rendering. Not here: article pages (article_pages.py), serving them (server.py).
 """
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -53,29 +52,20 @@ def article_id(version: Version) -> str:
     return version.native_id.rsplit(":", 1)[1]
 
 
-def article_html(site: Site, version: Version) -> bytes:
-    """The article's page: headline, byline, paragraphs. UTF-8."""
-    paragraphs = [version.text] if _is_markup(version) else [escape(p) for p in re.split(r"(?<=[.!?]) ", version.text)]
-    body = "\n".join(f"<p>{p}</p>" for p in paragraphs)
-    stamp = version.published.strftime("%d/%m/%Y %H:%M")
-    title = escape(version.title or "")
-    return (
-        f'<!DOCTYPE html>\n<html lang="vi"><head><meta charset="utf-8"><title>{title} - {site.name}</title></head>\n<body>'
-        f'<header>{site.name}</header>\n<article><h1>{title}</h1>\n<p class="byline">{escape(version.author)}</p><time>{stamp}</time>\n'
-        f"{body}\n</article>\n<footer>© {site.name}</footer></body></html>\n"
-    ).encode()
-
-
-def _is_markup(version: Version) -> bool:
+def is_markup(version: Version) -> bool:
+    """Whether the text is markup as written, to go out unescaped."""
     return bool(version.tags & {"html", "script"})
 
 
 def _summary(version: Version) -> str:
-    return version.text if _is_markup(version) else f"<p>{escape(version.text, quote=False)}</p>"
+    return version.text if is_markup(version) else f"<p>{escape(version.text, quote=False)}</p>"
 
 
 def _link(site: Site, version: Version, base_url: str) -> str:
-    return f"{base_url}/sites/{site.slug}/articles/{article_id(version)}.html"
+    """Mostly the page; now and then, as in life, a short link that redirects to it, or its AMP variant."""
+    number = article_id(version)
+    short = {3: f"s/{site.slug}/{number}", 7: f"sites/{site.slug}/articles/{number}.amp.html"}
+    return f"{base_url}/{short.get(int(number) % 16, f'sites/{site.slug}/articles/{number}.html')}"
 
 
 def _local(site: Site, moment: datetime) -> datetime:

@@ -7,16 +7,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 
+from orchestration.demo_city import article_pages
 from orchestration.demo_city.city import CONNECTORS, ROUNDS, City
-from orchestration.demo_city.feeds import MEDIA_TYPES, RELEASED_AT, article_html, article_id, feed_bytes
+from orchestration.demo_city.feeds import MEDIA_TYPES, RELEASED_AT, feed_bytes
 
 SERVED_LOG_LENGTH = 10_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """An answer before conditions are looked at. pause_seconds: between the halves of the body; is_cut: the second half never comes."""
+    """An answer before conditions are looked at. pause_seconds: between the halves of the body; is_cut: the second half never comes.
+
+    validated: what the validators stand for, where the body has parts that change at every fetch.
+    """
 
     body: bytes
     media_type: str
@@ -26,11 +31,12 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict)
     pause_seconds: float = 0.0
     is_cut: bool = False
+    validated: bytes | None = None
 
     @property
     def etag(self) -> str:
-        """A strong validator: the digest of the body."""
-        return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+        """A validator: the digest of the body, or of what stands for it."""
+        return f'"{hashlib.sha256(self.body if self.validated is None else self.validated).hexdigest()[:32]}"'
 
 
 def json_page(value: object, status: int = 200) -> Page:
@@ -52,6 +58,7 @@ class CityPages:
         self.base_url = base_url
         self.served: deque[dict[str, object]] = deque(maxlen=SERVED_LOG_LENGTH)
         self.round = round_
+        self.fetches = count(1)
         self.feed = lru_cache(maxsize=128)(self._feed)
 
     def set_round(self, round_: object) -> None:
@@ -70,6 +77,8 @@ class CityPages:
                 found = self._known_feed(slug, name.removesuffix(".xml"))
             case ["sites", slug, "articles", name] if name.endswith(".html"):
                 found = self._article(slug, name.removesuffix(".html"))
+            case ["s", slug, number]:
+                found = Page(b"", "text/html", status=301, headers={"Location": f"{self.base_url}/sites/{slug}/articles/{number}.html"})
             case ["exports", "index.json"]:
                 found = self._exports_index()
             case ["exports", name] if name.endswith(".jsonl"):
@@ -94,10 +103,18 @@ class CityPages:
         site = next((site for site in self.city.sites if site.slug == slug), None)
         if site is None:
             return not_found()
-        out = [v for v in self.city.versions if v.source_id == site.source_id and v.release_round <= self.round and article_id(v) == name]
-        if not out:
+        number = name.removesuffix(".amp")
+        version = article_pages.latest_version(self.city, site, number, self.round)
+        if version is None:
             return not_found()
-        return Page(article_html(site, out[-1]), "text/html; charset=utf-8", changed=RELEASED_AT[out[-1].release_round])
+        if number != name:
+            return Page(article_pages.amp_html(site, version, base_url=self.base_url), article_pages.MEDIA_TYPE)
+        related = [v for v in self.city.feed_entries(slug, self.round)[:5] if v is not version]
+        body = article_pages.article_html(site, version, base_url=self.base_url, fetch=next(self.fetches), related=related)
+        if not article_pages.has_validators(site):
+            return Page(body, article_pages.MEDIA_TYPE)
+        stable = article_pages.article_html(site, version)
+        return Page(body, article_pages.MEDIA_TYPE, changed=RELEASED_AT[version.release_round], validated=stable)
 
     def _exports_index(self) -> Page:
         files = [file for file in self.city.files if file.release_round <= self.round]
