@@ -21,7 +21,11 @@ ENVELOPE = (
     Column("row_number", INT, "Ordinal within the batch, from 0; (connector, batch_id, row_number) names one bronze row for ever."),
     Column("payload", BINARY, "The raw bytes of this post as received, unchanged."),
     Column("payload_sha256", STRING, "SHA-256 of payload, hexadecimal; two rows of a post with the same value are the same version of it."),
-    Column("payload_format", STRING, "How to read payload: feed_entry, feed_document, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, file."),
+    Column(
+        "payload_format",
+        STRING,
+        "How to read payload: feed_entry, feed_document, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, file.",
+    ),
     Column(
         "payload_context",
         STRING,
