@@ -68,3 +68,8 @@ def _isolate(patch: pytest.MonkeyPatch, home: Path, base: int) -> None:
         patch.delenv(name)
     patch.setenv("LAKE_HOME", str(home))
     patch.setenv("LAKE_PORT_BASE", str(base))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser tests last: quick faults show first, and Playwright's event loop, which lives to the end, meets no other test."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
