@@ -100,7 +100,7 @@ def run(as_json: _Json = False) -> None:
 
 @app.command()
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Parquet files of posts.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV, Parquet or XLSX files of posts, packed or not.", show_default=False)],
     source: Annotated[str, typer.Option(help="Registry id of the source that the files come from.")] = "upload",
     column_map: Annotated[
         list[str] | None, typer.Option("--map", metavar="CANONICAL=COLUMN", help="Name a column, as in --map text=Comment.")

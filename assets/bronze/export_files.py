@@ -47,7 +47,7 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
     names = list(columns)
     by_lower = {name.strip().lower(): name for name in reversed(names)}
     found: dict[str, str] = {}
-    _check_canonical(given or {})
+    check_canonical(given or {})
     for canonical, wanted in (given or {}).items():
         if wanted not in names:
             raise BadInputError(f"--map {canonical}={wanted}: the file has no column {wanted!r}; it has: {', '.join(names)}.")
@@ -62,7 +62,8 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
     return found
 
 
-def _check_canonical(given: Mapping[str, str]) -> None:
+def check_canonical(given: Mapping[str, str]) -> None:
+    """Raises BadInputError where a column map names a canonical column there is none of."""
     for canonical, wanted in given.items():
         if canonical not in ALIASES:
             raise BadInputError(f"--map {canonical}={wanted}: {canonical!r} is no column of the contract; known: {', '.join(ALIASES)}.")
@@ -97,7 +98,7 @@ def rows_of(data: bytes, file_format: str, given: Mapping[str, str] | None = Non
     Raises BadInputError, before the first row, for a file that cannot be read at all.
     """
     if file_format == "jsonl":
-        _check_canonical(given or {})
+        check_canonical(given or {})
         return "jsonl_line", json.dumps({"columns": dict(given) if given else None}), _lines(data)
     if file_format == "csv":
         return _csv(data, given)

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +20,9 @@ from deltalake.exceptions import CommitFailedError
 from minio.datatypes import Object as S3Object
 
 from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
-from assets.bronze.export_files import FORMATS, canonical_row, matched_row, read_csv_record, rows_of
+from assets.bronze.export_files import canonical_row, matched_row, read_csv_record
+from assets.bronze.export_packing import ENDINGS, ending_of, rows_of_file
+from assets.bronze.export_workbook import read_workbook_row
 from assets.bronze.landing import Clock, CollectReport, land, log_attempts, utc_now
 from lake_config.errors import BadInputError
 from lake_config.registry import Source
@@ -38,6 +39,8 @@ def parse_row(payload: bytes, payload_format: str, context: Mapping[str, Any]) -
     """A raw export row under canonical names. Raises ValueError (json, unicode and CSV errors among them) when it cannot be read."""
     if payload_format == "csv_record":
         row = read_csv_record(payload, context)
+    elif payload_format == "xlsx_row":
+        row = read_workbook_row(payload, context)
     else:
         value = json.loads(payload)
         if not isinstance(value, dict):
@@ -50,8 +53,7 @@ def parse_row(payload: bytes, payload_format: str, context: Mapping[str, Any]) -
 
 def _items(source: Source, listed: S3Object, data: bytes, given: Mapping[str, str] | None) -> Iterator[Item]:
     """The rows of a file as items. A row without id is named by its bytes and how often they came before in the file."""
-    key = str(listed.object_name)
-    payload_format, raw_context, payloads = rows_of(data, FORMATS[PurePosixPath(key).suffix.lower()], given)
+    payload_format, raw_context, payloads = rows_of_file(str(listed.object_name), data, given)
     context = json.loads(raw_context)
     repeats: Counter[str] = Counter()
     for payload in payloads:
@@ -135,7 +137,7 @@ class _FileCollector:
         try:
             items: list[Item] = list(_items(self.source, self.listed, data, given))
         except BadInputError as error:
-            items, detail = [self.unreadable(data)], str(error)
+            items, detail = [self.unreadable(data)], f"{BUCKET}/{self.listed.object_name}: {error}"
         landed_here, total = 0, len(items)
         for chunk in _chunks(iter(items[done:]), _CHUNK_ROWS):
             batch, now = Batch(), self.clock()
@@ -175,8 +177,8 @@ def collect(lake: Lake, sources: Iterable[Source], provenance: Provenance, clock
     table = lake.open(f"bronze.{CONNECTOR}")
     for source, listed in pending_files(lake, table, by_id):
         key = str(listed.object_name)
-        if source is None or PurePosixPath(key).suffix.lower() not in FORMATS:
-            why = "its folder is no source id that is being collected" if source is None else f"its ending is none of {', '.join(FORMATS)}"
+        if source is None or ending_of(key) is None:
+            why = "its folder is no source id that is being collected" if source is None else f"its ending is none of {', '.join(ENDINGS)}"
             folder = key.removeprefix(PREFIX).split("/", 1)[0]
             report.attempts.append(FetchAttempt(folder, clock(), "refused", detail=f"{BUCKET}/{key} waits: {why}"))
             continue

@@ -14,7 +14,7 @@ from quality.rejects import Reason
 
 __all__ = ["KINDS", "Parsed", "Refused", "parse_all"]
 
-_ROW_FORMATS = ("jsonl_line", "csv_record", "parquet_row")
+_ROW_FORMATS = ("jsonl_line", "csv_record", "parquet_row", "xlsx_row")
 KINDS = ("article", "post", "comment")
 
 
@@ -33,7 +33,9 @@ def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
         elif payload_format == "feed_document":
             results[index] = Refused(Reason.MALFORMED_DOCUMENT, "the body is neither RSS nor Atom")
         elif payload_format == "file":
-            results[index] = Refused(Reason.UNREADABLE_FILE, "the file cannot be cut into rows; it lies in the landing bucket")
+            results[index] = Refused(
+                Reason.UNREADABLE_FILE, "the file cannot be cut into rows; it lies in the landing bucket, and bronze.fetch_log says why"
+            )
         elif payload_format in _ROW_FORMATS:
             if context not in contexts:
                 contexts[context] = json.loads(context)

@@ -24,7 +24,7 @@ ENVELOPE = (
     Column(
         "payload_format",
         STRING,
-        "How to read payload: feed_entry, feed_document, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, file.",
+        "How to read payload: feed_entry, feed_document, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, xlsx_row, file.",
     ),
     Column(
         "payload_context",
@@ -61,7 +61,9 @@ def envelope_table(connector: str, description: str) -> Table:
 NEWS_FEEDS = envelope_table(
     "news_feeds", "Entries of RSS and Atom feeds as fetched, append-only: each version of an entry once per time it was new."
 )
-EXPORTS = envelope_table("exports", "Rows of export files (JSONL, CSV, Parquet) dropped in the landing bucket, append-only.")
+EXPORTS = envelope_table(
+    "exports", "Rows of export files (JSONL, CSV, Parquet, XLSX; packed or not) dropped in the landing bucket, append-only."
+)
 CONNECTOR_TABLES = {"news_feeds": NEWS_FEEDS, "exports": EXPORTS}
 """Connector name -> its bronze table. A new connector adds a line here, a module in assets/bronze and a registry entry."""
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import polars as pl
 from minio.error import MinioException, S3Error
 
-from assets.bronze.export_files import FORMATS, rows_of
+from assets.bronze.export_packing import ENDINGS, ending_of, rows_of_file
 from assets.bronze.exports import BUCKET, CONNECTOR, MAP_METADATA, PREFIX
 from assets.gold.accounting import accepted_versions
 from assets.gold.build import GoldDays
@@ -115,8 +115,8 @@ def known_source(resource: LakeResource, source_id: str) -> Source:
 
 def check_file(path: Path, column_map: Mapping[str, str] | None) -> bytes:
     """The bytes of a file that can be taken in. Raises BadInputError naming the file, what is wrong and what to do."""
-    if path.suffix.lower() not in FORMATS:
-        raise BadInputError(f"{path}: the ending {path.suffix or '(none)'} is not known; expected one of {', '.join(FORMATS)}.")
+    if ending_of(path.name) is None:
+        raise BadInputError(f"{path}: the ending {path.suffix or '(none)'} is not known; expected one of {', '.join(ENDINGS)}.")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -124,7 +124,7 @@ def check_file(path: Path, column_map: Mapping[str, str] | None) -> bytes:
     if not data.strip():
         raise BadInputError(f"{path}: the file is empty; expected rows of posts.")
     try:
-        _, _, payloads = rows_of(data, FORMATS[path.suffix.lower()], column_map)
+        _, _, payloads = rows_of_file(path.name, data, column_map)
         if next(payloads, None) is None:
             raise BadInputError("the file has no rows; expected rows of posts.")
     except BadInputError as error:
@@ -135,8 +135,9 @@ def check_file(path: Path, column_map: Mapping[str, str] | None) -> bytes:
 def _put(lake: Lake, source: Source, path: Path, data: bytes, column_map: Mapping[str, str] | None) -> Landed:
     # The time makes the name new each time: a file handed in again lands again, as duplicates, and nobody wonders where it went.
     moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.stem)[:80]
-    key = f"{PREFIX}{source.id}/{moment}-{hashlib.sha256(data).hexdigest()[:12]}-{name}{path.suffix.lower()}"
+    ending = ending_of(path.name) or ""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.name[: len(path.name) - len(ending)])[:80]
+    key = f"{PREFIX}{source.id}/{moment}-{hashlib.sha256(data).hexdigest()[:12]}-{name}{ending}"
     metadata: dict[str, str | list[str] | tuple[str]] = {}
     if column_map:
         metadata[MAP_METADATA] = quote(json.dumps(dict(column_map), ensure_ascii=False))

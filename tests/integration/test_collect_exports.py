@@ -1,5 +1,6 @@
 """Export files against a real store: every line lands once, whatever happens on the way."""
 
+import gzip
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from assets.bronze import exports
+from assets.bronze.export_packing import ENDINGS
 from assets.bronze.landing import CollectReport
 from lake_config.registry import load_registry
 from lake_config.settings import Settings
@@ -17,6 +19,7 @@ from lake_config.tables import TABLES
 from orchestration.demo_city import generate
 from quality.runner import failures, run_suite
 from tests.integration.clean_lake import Interrupted, KilledError, deliver, empty, kill, landed, log, put
+from tests.unit.test_assets_export_workbook import workbook
 
 pytestmark = pytest.mark.store
 
@@ -60,7 +63,7 @@ def test_what_belongs_to_no_source_or_format_waits_and_is_reported(lake: Lake) -
     good = b'{"id": 1, "text": "a"}\n'
     for key in (
         "exports/nobody/a.jsonl",
-        "exports/upload/b.xlsx",
+        "exports/upload/b.docx",
         "exports/upload/noending",
         "exports/loose.jsonl",
         "exports/upload/c.JSONL",
@@ -71,8 +74,8 @@ def test_what_belongs_to_no_source_or_format_waits_and_is_reported(lake: Lake) -
         assert {(attempt.source_id, attempt.detail) for attempt in report.failures} == {
             ("nobody", "landing/exports/nobody/a.jsonl waits: its folder is no source id that is being collected"),
             ("loose.jsonl", "landing/exports/loose.jsonl waits: its folder is no source id that is being collected"),
-            ("upload", "landing/exports/upload/b.xlsx waits: its ending is none of .jsonl, .ndjson, .csv, .parquet"),
-            ("upload", "landing/exports/upload/noending waits: its ending is none of .jsonl, .ndjson, .csv, .parquet"),
+            ("upload", f"landing/exports/upload/b.docx waits: its ending is none of {', '.join(ENDINGS)}"),
+            ("upload", f"landing/exports/upload/noending waits: its ending is none of {', '.join(ENDINGS)}"),
         }
         assert {attempt.outcome for attempt in report.failures} == {"refused"}
     assert len(landed(lake, "exports")) == 1
@@ -94,6 +97,29 @@ def test_a_map_comes_with_the_file_and_an_unreadable_one_is_one_row(lake: Lake) 
         ("file:exports/upload/broken.parquet", "file"),
         ("file:exports/upload/no-text.csv", "file"),
     ]
+    assert take_in(lake).attempts == []
+
+
+def test_packed_files_and_workbooks_land_their_rows_and_damaged_ones_say_where(lake: Lake) -> None:
+    rows = [{"id": str(n), "text": f"bài {n}"} for n in range(300)]
+    content = b"\n".join(json.dumps(row).encode() for row in rows)
+    put(lake, "exports/upload/a.jsonl.gz", gzip.compress(content))
+    put(lake, "exports/upload/b.jsonl.gz", gzip.compress(content)[:-20])
+    put(lake, "exports/upload/c.xlsx", workbook({"Ghi chú": [["gửi phòng"]], "Ý kiến": [["id", "text"], ["x-1", "một"]]}))
+    put(lake, "exports/upload/d.xlsx", b"PK no workbook")
+    report = take_in(lake)
+    assert sorted((attempt.outcome, attempt.landed) for attempt in report.attempts) == [
+        ("ok", 2),
+        ("ok", 300),
+        ("unreadable", 1),
+        ("unreadable", 1),
+    ]
+    details = sorted(str(attempt.detail) for attempt in report.failures)
+    assert details[0].startswith("landing/exports/upload/b.jsonl.gz: The file is not readable gzip beyond ")
+    assert details[1].startswith("landing/exports/upload/d.xlsx: The file is no readable .xlsx workbook")
+    found = landed(lake, "exports")
+    assert Counter(found["payload_format"].to_list()) == {"jsonl_line": 300, "xlsx_row": 2, "file": 2}
+    assert b"\n".join(found.filter(pl.col("payload_format") == "jsonl_line").sort("row_number")["payload"].to_list()) == content
     assert take_in(lake).attempts == []
 
 
