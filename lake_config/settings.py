@@ -66,6 +66,7 @@ class Settings:
     demo_city_url: str
     demo_scale: float
     extra_registry: tuple[Path, ...]
+    contact: str
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -132,6 +133,15 @@ def _scale(environment: Mapping[str, str]) -> float:
     return value
 
 
+def _contact(environment: Mapping[str, str]) -> str:
+    value = environment.get("LAKE_CONTACT", "").strip()
+    if not re.fullmatch(r"[!-'*-~]{0,200}", value):
+        raise ConfigError(
+            f"LAKE_CONTACT={value!r} must be a web or e-mail address of at most 200 ASCII characters without spaces or brackets."
+        )
+    return value
+
+
 def demo_marker(home: Path) -> Path:
     """The file that says that a lake holds the demo city, and how much of it is released (written by './lake demo')."""
     return home / "demo.json"
@@ -149,7 +159,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     LAKE_DEMO_CITY_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES (groups of sources to
     poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL,
     LAKE_DEMO_SCALE (size of the demo city, 1 is about 12,000 posts), LAKE_REGISTRY (folders with further
-    registry files, separated by ':').
+    registry files, separated by ':'), LAKE_CONTACT (address or page that the User-Agent names to those whose sites are read).
     Raises ConfigError naming the variable that is wrong.
     """
     env = dict(os.environ if environment is None else environment)
@@ -178,6 +188,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         demo_city_url=demo_city or f"http://127.0.0.1:{ports['demo_city']}",
         demo_scale=_scale(env),
         extra_registry=extra,
+        contact=_contact(env),
         environment={k: v for k, v in env.items() if k.startswith("LAKE_")},
     )
 

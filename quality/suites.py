@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake_config.tables import Table
+from lake_config.tables.bronze import FETCH_FINDINGS, FETCH_OUTCOMES
 from lake_config.tables.gold import SENTIMENTS
 from quality.gx import great_expectations
 from quality.rejects import Reason
@@ -17,7 +18,6 @@ from quality.rejects import Reason
 _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
 _ORIGINS = ["published", "first_seen", "fetched"]
-_OUTCOMES = ["ok", "not_modified", "http_error", "unreachable", "refused", "unreadable"]
 _HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key")
 _NON_NEGATIVE_SUFFIXES = ("_count", "_bytes", "_sources", "_attempts", "_failures", "_rows")
 _NON_NEGATIVE = (
@@ -73,7 +73,7 @@ _ENVELOPE_RULES = Rules(allowed={"event_date_origin": _ORIGINS})
 RULES: Mapping[str, Rules] = {
     "bronze.news_feeds": _ENVELOPE_RULES,
     "bronze.exports": _ENVELOPE_RULES,
-    "bronze.fetch_log": Rules(allowed={"outcome": _OUTCOMES}),
+    "bronze.fetch_log": Rules(allowed={"outcome": list(FETCH_OUTCOMES), "finding": list(FETCH_FINDINGS)}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
     "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),
     "silver.opinions": Rules(allowed={"task": ["sentiment", "topic", "place"]}),

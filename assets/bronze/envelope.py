@@ -51,6 +51,7 @@ class FetchAttempt:
     listed: int = 0
     landed: int = 0
     detail: str | None = None
+    finding: str | None = None
 
 
 @dataclass

@@ -2,6 +2,14 @@
 
 from lake_config.tables.schema import BINARY, DATE, INT, STRING, TIME, Column, Table
 
+FETCH_OUTCOMES = ("ok", "not_modified", "http_error", "unreachable", "refused", "unreadable", "postponed")
+"""ok: a whole body with a status of success. http_error: another status. unreachable: no whole answer. refused: this side would not have
+it. unreadable: an answer that is not what it says it is. postponed: not asked, for the host's sake."""
+
+MOVED_HOST, MOVED_PERMANENTLY, GONE, ROBOTS_DISALLOW = FETCH_FINDINGS = ("moved_host", "moved_permanently", "gone", "robots_disallow")
+"""What a person should know of a source whether or not the answer was good: it redirects to another host, it moved for good within its
+host, it is gone for good (410), its robots.txt forbids it."""
+
 ENVELOPE = (
     Column("source_id", STRING, "Registry id of the source it was fetched from."),
     Column("native_id", STRING, "The post's own id at its platform; where the source gives none, derived from its link or its bytes."),
@@ -41,12 +49,18 @@ FETCH_LOG = Table(
         Column("connector", STRING, "Connector that made the attempt."),
         Column("source_id", STRING, "Registry id of the source."),
         Column("fetched_at", TIME, "When the attempt ended, UTC."),
-        Column("outcome", STRING, "ok, not_modified, http_error, unreachable, refused or unreadable."),
+        Column("outcome", STRING, f"One of {', '.join(FETCH_OUTCOMES)} (not asked, for its host's sake)."),
         Column("http_status", INT, "HTTP status, where there was a response.", nullable=True),
         Column("received_bytes", INT, "Size of the body."),
         Column("listed", INT, "Posts that the response or file lists."),
         Column("landed", INT, "Posts landed from it: those not yet landed in the same version."),
         Column("detail", STRING, "What went wrong, for people.", nullable=True),
+        Column(
+            "finding",
+            STRING,
+            f"What a person should know of the source, good answer or not: one of {', '.join(FETCH_FINDINGS)}.",
+            nullable=True,
+        ),
         Column("batch_id", STRING, "The collecting batch."),
     ),
     key=("batch_id", "source_id", "fetched_at"),

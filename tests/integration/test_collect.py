@@ -19,7 +19,7 @@ from orchestration.demo_city import City, generate
 from orchestration.demo_city.server import DemoCityServer
 from quality.runner import failures, run_suite
 from tests.integration.clean_lake import Interrupted, KilledError, deliver, empty, kill, lake_at, landed, log
-from tests.integration.misbehaving import MisbehavingServer
+from tests.misbehaving import MisbehavingServer
 
 pytestmark = pytest.mark.store
 

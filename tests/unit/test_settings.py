@@ -44,7 +44,9 @@ def test_everything_given(tmp_path: Path) -> None:
         LAKE_SOURCES=" vietnam, ,upload ",
         LAKE_DEMO_CITY_URL="http://city:1/",
         LAKE_REGISTRY=f"{tmp_path}::",
+        LAKE_CONTACT="https://hcmc.example/listening",
     )
+    assert settings.contact == "https://hcmc.example/listening"
     assert (settings.ports["s3"], settings.ports["filer"], settings.ports["demo_city"]) == (9500, 9001, 9013)
     assert (settings.s3_endpoint, settings.s3_region, settings.is_store_embedded) == ("https://minio.example", "hcm-1", False)
     assert settings.source_groups == ("vietnam", "upload")
@@ -70,6 +72,7 @@ WRONG = [
     ],
     ("LAKE_PORT_BASE", "65530"),
     ("LAKE_REGISTRY", "/no/such/folder"),
+    *[("LAKE_CONTACT", value) for value in ("two words", "a\nb", "(", "địa chỉ", "x" * 201)],
 ]
 
 

@@ -2,14 +2,26 @@
 
 import gzip
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 FEED = b"<rss version='2.0'><channel><item><guid>1</guid><title>Tin</title></item></channel></rss>"
 ANSWERS: dict[str, dict[str, Any]] = {
     "404": {"code": 404},
     "500": {"code": 500},
     "503": {"code": 503},
+    "410": {"code": 410},
+    "busy": {"code": 429, "Retry-After": "120"},
+    "robots.txt": {"code": 404},
+    "moved": {"code": 301, "Location": "/good"},
+    "downhill": {"code": 302, "Location": "ftp://127.0.0.1/good"},
+    "cutzip": {"body": gzip.compress(FEED * 50)[:-20], "Content-Encoding": "gzip"},
+    "zipped": {"body": gzip.compress(FEED), "Content-Encoding": "gzip"},
+    "deflated": {"body": zlib.compress(FEED), "Content-Encoding": "deflate"},
+    "raw-deflated": {"body": zlib.compress(FEED, wbits=-15), "Content-Encoding": "deflate"},
+    "brotli": {"Content-Encoding": "br"},
+    "cookie": {"Set-Cookie": "who=you"},
     "loop": {"code": 302, "Location": "/loop"},
     "elsewhere": {"code": 302, "Location": "/good"},
     "nowhere": {"code": 302, "Location": "http://["},
@@ -26,6 +38,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.strip("/")
+        served = cast(MisbehavingServer, self.server)
+        served.asked.append((self.path, dict(self.headers)))
+        served.times.append(time.monotonic())
         if name == "silent":
             time.sleep(1.5)
             self.close_connection = True
@@ -42,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name == "etag":  # one that no request may carry back
             self._answer(code=304 if self.headers.get("If-None-Match") else 200, ETag="\xe9t\xe9")
         else:
-            self._answer(**ANSWERS[name])
+            self._answer(**served.answers[name.partition("?")[0]])
 
     def _answer(self, *, code: int = 200, body: bytes = FEED, length: int | None = None, **headers: str) -> None:
         self.send_response(code)
@@ -63,6 +78,9 @@ class MisbehavingServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.times: list[float] = []
+        self.answers = dict(ANSWERS)
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, *_: object) -> None:
