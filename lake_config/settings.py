@@ -159,7 +159,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     LAKE_DEMO_CITY_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES (groups of sources to
     poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL,
     LAKE_DEMO_SCALE (size of the demo city, 1 is about 12,000 posts), LAKE_REGISTRY (folders with further
-    registry files, separated by ':'), LAKE_CONTACT (address or page that the User-Agent names to those whose sites are read).
+    registry files, separated by ':'), LAKE_CONTACT (address or page that the User-Agent names to those whose sites are read). The platform
+    connectors read LAKE_GRAPH_TOKEN, LAKE_GRAPH_VERSION, LAKE_YOUTUBE_KEY and LAKE_YOUTUBE_DAILY_UNITS from `environment` when they run.
     Raises ConfigError naming the variable that is wrong.
     """
     env = dict(os.environ if environment is None else environment)

@@ -73,6 +73,8 @@ _ENVELOPE_RULES = Rules(allowed={"event_date_origin": _ORIGINS})
 RULES: Mapping[str, Rules] = {
     "bronze.news_feeds": _ENVELOPE_RULES,
     "bronze.exports": _ENVELOPE_RULES,
+    "bronze.page_posts": _ENVELOPE_RULES,
+    "bronze.video_comments": _ENVELOPE_RULES,
     "bronze.fetch_log": Rules(allowed={"outcome": list(FETCH_OUTCOMES), "finding": list(FETCH_FINDINGS)}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
     "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),

@@ -7,6 +7,7 @@ rules (graph_api.py, youtube_api.py).
 import copy
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -22,7 +23,7 @@ from lake_config.registry import Source
 from lake_config.storage import Lake, Provenance
 
 _VERSION_DIGITS = 16
-_REMEMBER_DAYS = 45
+_REMEMBER_DAYS = 60
 """A post that no answer has listed for so long is forgotten; coming back later, it lands again as a duplicate."""
 _ROWS_AT_ONCE = 2_000
 """A commit is made when so many rows wait, and at the end: a long first reading that is killed keeps what it had."""
@@ -50,8 +51,8 @@ class ApiRun:
         self.sources: dict[str, dict[str, Any]] = state.get("sources", {})
         self.shared: dict[str, Any] = state.get("shared", {})
         self._posts: dict[str, dict[str, list[str]]] = state.get("posts", {})
-        self.taken = 0
-        """Rows put into batches so far."""
+        self.landed: Counter[str] = Counter()
+        """Rows committed so far, by source."""
         self._batch = Batch()
         self._attempts: list[FetchAttempt] = []
         self._last_attempt_at: datetime | None = None
@@ -73,18 +74,9 @@ class ApiRun:
             known[LISTED] = today
         if known is not None and known[SAID] == version and (known[COUNTED] == counted or known[LANDED] == today):
             return False
-        self.taken += 1
         day = self._batch.add(item, fetched_at, date.fromisoformat(known[DAY]) if known else None)
         seen[item.native_id] = [day.isoformat(), version, counted, today, today]
         return known is None or known[SAID] != version
-
-    def knows(self, source: Source, native_id: str) -> bool:
-        """Whether a post of that id was landed before and is remembered."""
-        return native_id in self._posts.get(source.platform, {})
-
-    def forget(self, source: Source, native_id: str) -> None:
-        """A post that is gone at its platform; should it come back, it lands again."""
-        self._posts.get(source.platform, {}).pop(native_id, None)
 
     @property
     def waiting(self) -> int:
@@ -119,12 +111,6 @@ class ApiRun:
                 self.report.yielded = True  # a commit of our own brought the snapshot up to date, the other collector's commit with it
             else:
                 self._land(state)
-        if self.is_over:
-            self._attempts = [replace(attempt, landed=0) for attempt in self._attempts]
-        self.report.attempts += self._attempts
-        self._attempts = []
-        if not self.is_over:
-            self._batch = Batch()
 
     def _land(self, state: dict[str, Any]) -> None:
         staged = stage_cursor(self.lake, self.connector, state, self.cursor.number)
@@ -135,12 +121,15 @@ class ApiRun:
                 raise  # not another collector: a fault, to be tried again
             self.report.yielded = True
         else:
+            self.landed.update(row["source_id"] for row in self._batch.rows)
+            self._batch = Batch()
             forget_older(self.lake, self.connector, self.cursor.number)
             self.cursor = Cursor(self.connector, staged.number, copy.deepcopy(state))
 
     def close(self) -> CollectReport:
         """Commit what waits and write the attempts to bronze.fetch_log."""
         self.commit()
+        self.report.attempts += self._attempts
         batch_id = self.report.batches[0] if self.report.batches else self._batch.batch_id
         log_attempts(self.lake, self.report, batch_id, self.provenance)
         return self.report

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.bronze import exports, news_feeds
+from assets.bronze import exports, news_feeds, page_posts, video_comments
 from assets.bronze.landing import CollectReport
 from assets.support import (
     COLLECTION_DAYS,
@@ -27,7 +27,12 @@ from lake_config.storage import Lake, Provenance
 
 Collector = Callable[[Lake, Iterable[Source], Provenance], CollectReport]
 
-COLLECTORS: dict[str, Collector] = {"news_feeds": news_feeds.collect, "exports": exports.collect}
+COLLECTORS: dict[str, Collector] = {
+    "news_feeds": news_feeds.collect,
+    "exports": exports.collect,
+    "page_posts": page_posts.collect,
+    "video_comments": video_comments.collect,
+}
 """Connector name -> what collects for it."""
 
 

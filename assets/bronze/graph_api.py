@@ -6,11 +6,11 @@ After developers.facebook.com/docs/graph-api: guides/error-handling (codes), ove
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from assets.bronze.json_parts import elements, member
+from assets.bronze.api_answer import Reading, Verdict, read_answer
+from assets.bronze.json_parts import inner
 
 POST_FIELDS = (
     "id,message,story,created_time,updated_time,permalink_url,from{id,name},shares,"
@@ -20,35 +20,10 @@ COMMENT_FIELDS = "id,message,created_time,permalink_url,from{id,name},like_count
 PAGE_SIZE = 100
 SLOW_FROM_PERCENT, PAUSE_FROM_PERCENT = 50, 80
 _LONGEST_DELAY_SECONDS = 5.0
-_PAUSE_SECONDS = 600
 _RATE_CODES = {4, 17, 32, 613, *range(80000, 80015)}
 _TOKEN_CODES = {102, 104, 190, 463, 467}
 _TRANSIENT_CODES = {1, 2, -1}
 _GONE_SUBCODE = 33
-
-
-class Verdict(StrEnum):
-    """What an answer means for the work."""
-
-    OK = "ok"
-    TOKEN = "token"  # noqa: S105 - a word, no token
-    RATE = "rate"
-    PERMISSION = "permission"
-    GONE = "gone"
-    BAD_REQUEST = "bad_request"
-    FAULT = "fault"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """An answer understood. `rows`: the raw texts of the listed items; `after`: where the next page begins; `detail`: for people."""
-
-    verdict: Verdict
-    value: Mapping[str, Any]
-    rows: tuple[str, ...] = ()
-    after: str | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,45 +49,23 @@ class PageAddress:
 
 
 def read(status: int | None, body: bytes) -> Reading:
-    """Understand an answer by its body first: Facebook sends one error with several statuses."""
-    try:
-        text = body.decode("utf-8")
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict) and isinstance(value.get("error"), dict):
-        return _error(value["error"])
-    if status is None or not 200 <= status < 300:
-        return Reading(_by_status(status), {}, detail=f"HTTP {status}")
-    if not isinstance(value, dict):
-        return Reading(Verdict.UNREADABLE, {}, detail="the answer is no JSON object")
-    if "data" in value and not isinstance(value["data"], list):
-        return Reading(Verdict.UNREADABLE, {}, detail="data is no list")
-    paging = value.get("paging")
-    cursors = paging.get("cursors") if isinstance(paging, dict) and "next" in paging else None
-    after = cursors.get("after") if isinstance(cursors, dict) else None
-    return Reading(Verdict.OK, value, tuple(elements(member(text, "data"))), after if isinstance(after, str) else None)
+    """Understand an answer."""
+    return read_answer(status, body, "data", _error, _after)
 
 
-def _by_status(status: int | None) -> Verdict:
-    return {
-        401: Verdict.TOKEN,
-        403: Verdict.PERMISSION,
-        404: Verdict.GONE,
-        410: Verdict.GONE,
-        429: Verdict.RATE,
-        400: Verdict.BAD_REQUEST,
-    }.get(status or 0, Verdict.FAULT)
+def _after(value: Mapping[str, Any]) -> object:
+    # A cursor comes with the last page as well; only `next` says that there is another.
+    return inner(value, "paging", "cursors").get("after") if "next" in inner(value, "paging") else None
 
 
-def _error(error: Mapping[str, Any]) -> Reading:
+def _error(error: Mapping[str, Any], _: int | None) -> Reading:
     code, subcode = error.get("code"), error.get("error_subcode")
     named = f"error {code}" + (f"/{subcode}" if subcode is not None else "")
     detail = f"{named} {error.get('type', '')}: {error.get('message', '')}"[:250]
     if code in _RATE_CODES:
         verdict = Verdict.RATE
     elif code in _TOKEN_CODES:
-        verdict = Verdict.TOKEN
+        verdict = Verdict.CREDENTIALS
     elif code == 803 or (code == 100 and subcode == _GONE_SUBCODE):
         verdict = Verdict.GONE
     elif code == 100:
@@ -123,7 +76,7 @@ def _error(error: Mapping[str, Any]) -> Reading:
         verdict = Verdict.FAULT
     else:
         verdict = Verdict.BAD_REQUEST
-    return Reading(verdict, {"code": code}, detail=detail)
+    return Reading(verdict, detail=detail)
 
 
 def usage(headers: Mapping[str, str]) -> tuple[int, int]:
@@ -150,12 +103,9 @@ def delay_seconds(percent: int) -> float:
     return round(_LONGEST_DELAY_SECONDS * min(max(share, 0.0), 1.0), 3)
 
 
-def pause_seconds(percent: int, minutes: int, *, is_refused: bool, retry_after: str | None = None) -> int:
-    """How long no call may be made at all; 0 when the work may go on."""
-    if not is_refused and percent < PAUSE_FROM_PERCENT:
-        return 0
-    asked = int(retry_after) if retry_after and retry_after.isdigit() else 0
-    return min(max(minutes * 60, asked, _PAUSE_SECONDS), 86_400)
+def must_pause(percent: int, *, is_refused: bool) -> bool:
+    """Whether no further call may be made for a while."""
+    return is_refused or percent >= PAUSE_FROM_PERCENT
 
 
 def plan_windows(left: list[list[int | None]], newest: int | None, reread_seconds: int) -> list[list[int | None]]:

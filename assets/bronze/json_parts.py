@@ -5,7 +5,8 @@ A connector lands the raw bytes of one post, not a document written anew: json.l
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -45,3 +46,16 @@ def member(text: str, *path: str) -> str | None:
 def elements(text: str | None) -> list[str]:
     """The texts of a JSON array's elements; empty for what is no array. Raises ValueError for what is no JSON."""
     return [text[start:end] for start, end in _parts(text, "[", "]")] if text else []
+
+
+def object_of(text: str) -> Mapping[str, Any]:
+    """The JSON object of a text; an empty one where it is something else. Raises ValueError for what is no JSON."""
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {}
+
+
+def inner(value: object, *path: str) -> Mapping[str, Any]:
+    """The object at a path of keys; an empty one where the path leads nowhere or to something else."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -3,34 +3,18 @@
 After developers.google.com/youtube/v3: docs/errors, determine_quota_cost, docs/commentThreads.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from assets.bronze.json_parts import elements, member
+from assets.bronze.api_answer import BY_STATUS, Reading, Verdict, read_answer
+from assets.bronze.json_parts import elements, inner, member, object_of
 
 UNITS_PER_CALL = 1
 """Every list call made here (channels, playlistItems, videos, commentThreads, comments) costs one unit."""
 DEFAULT_DAILY_UNITS = 10_000
 VIDEOS_PER_CALL, ITEMS_PER_PAGE, COMMENTS_PER_PAGE = 50, 50, 100
-
-
-class Verdict(StrEnum):
-    """What an answer means for the work."""
-
-    OK = "ok"
-    QUOTA = "quota"
-    RATE = "rate"
-    KEY = "key"
-    COMMENTS_OFF = "comments_off"
-    GONE = "gone"
-    PAGE_TOKEN = "page_token"  # noqa: S105 - a word, no token
-    REFUSED = "refused"
-    FAULT = "fault"
-    UNREADABLE = "unreadable"
 
 
 _REASONS = {
@@ -44,23 +28,12 @@ _REASONS = {
     "commentNotFound": Verdict.GONE,
     "channelNotFound": Verdict.GONE,
     "invalidPageToken": Verdict.PAGE_TOKEN,
-    "keyInvalid": Verdict.KEY,
-    "keyExpired": Verdict.KEY,
-    "ipRefererBlocked": Verdict.KEY,
-    "accessNotConfigured": Verdict.KEY,
+    "keyInvalid": Verdict.CREDENTIALS,
+    "keyExpired": Verdict.CREDENTIALS,
+    "ipRefererBlocked": Verdict.CREDENTIALS,
+    "accessNotConfigured": Verdict.CREDENTIALS,
     "backendError": Verdict.FAULT,
 }
-
-
-@dataclass(frozen=True)
-class Reading:
-    """An answer understood. `rows`: the raw texts of its items; `following`: the next page's token; `detail`: for people."""
-
-    verdict: Verdict
-    value: Mapping[str, Any]
-    rows: tuple[str, ...] = ()
-    following: str | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,26 +59,8 @@ class ChannelAddress:
 
 
 def read(status: int | None, body: bytes) -> Reading:
-    """Understand an answer by its body first, then by its status."""
-    try:
-        text = body.decode("utf-8")
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict) and isinstance(value.get("error"), dict):
-        return _error(value["error"], status)
-    if status is None or not 200 <= status < 300:
-        return Reading(_by_status(status), {}, detail=f"HTTP {status}")
-    if not isinstance(value, dict) or not isinstance(value.get("items", []), list):
-        return Reading(Verdict.UNREADABLE, {}, detail="the answer is no JSON object with items")
-    following = value.get("nextPageToken")
-    return Reading(Verdict.OK, value, tuple(elements(member(text, "items"))), following if isinstance(following, str) else None)
-
-
-def _by_status(status: int | None) -> Verdict:
-    return {401: Verdict.KEY, 404: Verdict.GONE, 410: Verdict.GONE, 429: Verdict.RATE, 400: Verdict.REFUSED, 403: Verdict.REFUSED}.get(
-        status or 0, Verdict.FAULT
-    )
+    """Understand an answer."""
+    return read_answer(status, body, "items", _error, lambda value: value.get("nextPageToken"))
 
 
 def _error(error: Mapping[str, Any], status: int | None) -> Reading:
@@ -114,8 +69,9 @@ def _error(error: Mapping[str, Any], status: int | None) -> Reading:
     reason, message = str(first.get("reason", "")), str(error.get("message", ""))
     verdict = _REASONS.get(reason)
     if verdict is None:
-        verdict = Verdict.KEY if "API key" in message or "unregistered callers" in message else _by_status(status)
-    return Reading(verdict, {"reason": reason}, detail=f"{error.get('code')} {reason}: {message}"[:250])
+        is_of_key = "API key" in message or "unregistered callers" in message
+        verdict = Verdict.CREDENTIALS if is_of_key else BY_STATUS.get(status or 0, Verdict.FAULT)
+    return Reading(verdict, detail=f"{error.get('code')} {reason}: {message}"[:250])
 
 
 @dataclass(frozen=True)
@@ -142,19 +98,6 @@ def thread_of(row: str) -> Thread | None:
     count = inner(object_of(row), "snippet").get("totalReplyCount")
     replies = tuple(elements(member(row, "replies", "comments")))
     return Thread(top, str(value.get("id") or ""), replies, count if isinstance(count, int) else len(replies))
-
-
-def object_of(row: str) -> Mapping[str, Any]:
-    """The JSON object of a text; an empty one where it is something else."""
-    value = json.loads(row)
-    return value if isinstance(value, dict) else {}
-
-
-def inner(value: object, *path: str) -> Mapping[str, Any]:
-    """The object at a path of keys; an empty one where the path leads nowhere or to something else."""
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
 
 
 def whole_number(value: object) -> int | None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from assets.bronze.json_parts import inner
 from assets.silver.records import Parsed, Refused, count_of
 from quality.rejects import Reason
 
@@ -32,20 +33,20 @@ def _graph(value: Mapping[str, Any], payload_format: str, context: Mapping[str, 
     text = _text(value.get("message") if value.get("message") is not None else value.get("story"), "message")
     if isinstance(text, Refused):
         return text
-    is_post, author = payload_format == "graph_post", _inner(value, "from")
+    is_post, author = payload_format == "graph_post", inner(value, "from")
     return Parsed(
         text=text,
         author=_name(author.get("id"), author.get("name")),
         kind="post" if is_post else "comment",
-        parent_id=None if is_post else _name(_inner(value, "parent").get("id"), context.get("post_id")),
-        likes=count_of(_inner(value, "reactions", "summary").get("total_count") if is_post else value.get("like_count")),
-        shares=count_of(_inner(value, "shares").get("count")) if is_post else None,
-        comment_count=count_of(_inner(value, "comments", "summary").get("total_count") if is_post else value.get("comment_count")),
+        parent_id=None if is_post else _name(inner(value, "parent").get("id"), context.get("post_id")),
+        likes=count_of(inner(value, "reactions", "summary").get("total_count") if is_post else value.get("like_count")),
+        shares=count_of(inner(value, "shares").get("count")) if is_post else None,
+        comment_count=count_of(inner(value, "comments", "summary").get("total_count") if is_post else value.get("comment_count")),
     )
 
 
 def _youtube(value: Mapping[str, Any], payload_format: str, context: Mapping[str, Any]) -> Parsed | Refused:
-    snippet = _inner(value, "snippet")
+    snippet = inner(value, "snippet")
     if payload_format == "youtube_video":
         title = _text(snippet.get("title"), "title")
         if isinstance(title, Refused):
@@ -53,7 +54,7 @@ def _youtube(value: Mapping[str, Any], payload_format: str, context: Mapping[str
         description = _text(snippet.get("description") or "", "description")
         if isinstance(description, Refused):
             return description
-        statistics = _inner(value, "statistics")
+        statistics = inner(value, "statistics")
         return Parsed(
             text=description or title,
             title=title or None,
@@ -66,7 +67,7 @@ def _youtube(value: Mapping[str, Any], payload_format: str, context: Mapping[str
         return text
     return Parsed(
         text=text,
-        author=_name(_inner(snippet, "authorChannelId").get("value"), snippet.get("authorDisplayName")),
+        author=_name(inner(snippet, "authorChannelId").get("value"), snippet.get("authorDisplayName")),
         kind="comment",
         parent_id=_name(snippet.get("parentId"), context.get("video_id")),
         likes=count_of(snippet.get("likeCount")),
@@ -79,12 +80,6 @@ def _text(text: object, name: str) -> str | Refused:
     if not isinstance(text, str):
         return Refused(Reason.WRONG_TYPE, f"{name} is a {type(text).__name__}, expected a string")
     return text
-
-
-def _inner(value: object, *path: str) -> Mapping[str, Any]:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
 
 
 def _name(*candidates: object) -> str | None:

@@ -78,7 +78,9 @@ NEWS_FEEDS = envelope_table(
 EXPORTS = envelope_table(
     "exports", "Rows of export files (JSONL, CSV, Parquet, XLSX; packed or not) dropped in the landing bucket, append-only."
 )
-CONNECTOR_TABLES = {"news_feeds": NEWS_FEEDS, "exports": EXPORTS}
+PAGE_POSTS = envelope_table("page_posts", "Posts, comments and replies of public pages from the Graph API, append-only: each version once.")
+VIDEO_COMMENTS = envelope_table("video_comments", "Videos, comments and replies from the YouTube Data API, append-only: each version once.")
+CONNECTOR_TABLES = {"news_feeds": NEWS_FEEDS, "exports": EXPORTS, "page_posts": PAGE_POSTS, "video_comments": VIDEO_COMMENTS}
 """Connector name -> its bronze table. A new connector adds a line here, a module in assets/bronze and a registry entry."""
 
 BRONZE = (*CONNECTOR_TABLES.values(), FETCH_LOG)

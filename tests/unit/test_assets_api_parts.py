@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.bronze import graph_api, youtube_api
-from assets.bronze.graph_api import PageAddress, delay_seconds, pause_seconds, plan_windows, usage
+from assets.bronze.graph_api import PageAddress, delay_seconds, must_pause, plan_windows, usage
 from assets.bronze.json_parts import elements, member
 from assets.bronze.quota import BLOCK_UNITS, block_sizes, next_reset, quota_day
 from assets.bronze.youtube_api import ChannelAddress, thread_of
@@ -53,7 +53,7 @@ def test_where_there_is_no_such_part_there_are_no_elements(text: str) -> None:
         (200, b'{"data": {}}', "unreadable"),
         (200, b"\xff\xfe", "unreadable"),
         (200, b"[" * 100_000, "unreadable"),
-        (400, b'{"error": {"code": 190, "error_subcode": 463, "type": "OAuthException", "message": "expired"}}', "token"),
+        (400, b'{"error": {"code": 190, "error_subcode": 463, "type": "OAuthException", "message": "expired"}}', "credentials"),
         (403, b'{"error": {"code": 4}}', "rate"),
         (400, b'{"error": {"code": 17}}', "rate"),
         (400, b'{"error": {"code": 32}}', "rate"),
@@ -67,7 +67,7 @@ def test_where_there_is_no_such_part_there_are_no_elements(text: str) -> None:
         (500, b'{"error": {"code": 1}}', "fault"),
         (503, b'{"error": {"code": 2, "is_transient": true}}', "fault"),
         (400, b'{"error": {"code": "x"}}', "bad_request"),
-        (401, b"", "token"),
+        (401, b"", "credentials"),
         (403, b"", "permission"),
         (404, b"", "gone"),
         (410, b"{}", "gone"),
@@ -105,13 +105,8 @@ def test_it_slows_down_before_the_limit_and_stops_near_it() -> None:
     assert delays == sorted(delays)
     assert delays[:6] == [0.0] * 6
     assert delays[6] > 0
-    assert pause_seconds(79, 0, is_refused=False) == 0
-    assert pause_seconds(80, 0, is_refused=False) == 600
-    assert pause_seconds(0, 0, is_refused=True) == 600
-    assert pause_seconds(100, 30, is_refused=True) == 1800
-    assert pause_seconds(0, 0, is_refused=True, retry_after="3600") == 3600
-    assert pause_seconds(0, 0, is_refused=True, retry_after="999999999") == 86_400
-    assert pause_seconds(0, 0, is_refused=True, retry_after="Wed, 21 Oct 2026 07:28:00 GMT") == 600
+    assert [must_pause(percent, is_refused=False) for percent in (0, 79, 80, 100)] == [False, False, True, True]
+    assert must_pause(0, is_refused=True)
 
 
 def test_windows_cover_what_is_left_and_nothing_twice() -> None:
@@ -159,11 +154,11 @@ def _youtube_error(code: int, reason: str, message: str = "m") -> bytes:
         (404, _youtube_error(404, "videoNotFound"), "gone"),
         (400, _youtube_error(400, "invalidPageToken"), "page_token"),
         (429, _youtube_error(429, "rateLimitExceeded"), "rate"),
-        (400, _youtube_error(400, "badRequest", "API key not valid. Please pass a valid API key."), "key"),
-        (400, _youtube_error(400, "badRequest", "other"), "refused"),
+        (400, _youtube_error(400, "badRequest", "API key not valid. Please pass a valid API key."), "credentials"),
+        (400, _youtube_error(400, "badRequest", "other"), "bad_request"),
         (500, _youtube_error(500, "backendError"), "fault"),
-        (400, b'{"error": {"errors": [3]}}', "refused"),
-        (401, b"", "key"),
+        (400, b'{"error": {"errors": [3]}}', "bad_request"),
+        (401, b"", "credentials"),
         (410, b"", "gone"),
         (429, b"", "rate"),
         (None, b"", "fault"),
