@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from assets.bronze.api_answer import STOPS, STOPS_ALL, Reading, Verdict
-from assets.bronze.api_client import Answer, ApiClient
 from assets.bronze.api_run import ApiRun
 from assets.bronze.discussions import EVERYTHING, Discussions
 from assets.bronze.envelope import FetchAttempt, Item, storable
+from assets.bronze.fetching import Answer, Fetcher
 from assets.times import parse_time
 from lake_config.registry import Source
 from lake_config.registry.models import DEMO_CITY
@@ -40,13 +40,14 @@ class SourcePoll(ABC):
     comment_format: str
     post_format: str
 
-    def __init__(self, run: ApiRun, source: Source, client: ApiClient, secret: str, fresh: Mapping[str, Any]) -> None:
+    def __init__(self, run: ApiRun, source: Source, client: Fetcher, secret: str, fresh: Mapping[str, Any]) -> None:
         self.run, self.source, self.client, self.secret = run, source, client, secret
         self.state = run.sources.setdefault(source.id, {**fresh, "discussions": {}})
         self.discussions = Discussions(self.state["discussions"])
         self.calls = self.listed = self.received = self.reread = self.not_reread = 0
         self.notes: list[str] = []
         self.stop: StopError | None = None
+        self.found: str | None = None
 
     @abstractmethod
     def read(self) -> None:
@@ -71,10 +72,10 @@ class SourcePoll(ABC):
     def before_call(self) -> None:  # noqa: B027 - most interfaces have no quota
         """Called before each call. Raises StopError where none may be made."""
 
-    def after_call(self, reading: Reading, headers: Mapping[str, str]) -> None:
+    def after_call(self, reading: Reading, answer: Answer) -> None:
         """Called after each call; asked to wait, the run waits."""
         if reading.verdict is Verdict.RATE:
-            self.pause(PAUSE_SECONDS, headers)
+            self.pause(PAUSE_SECONDS, answer.retry_after)
 
     def attempt_to(self, work: Callable[[], None]) -> None:
         """Do a part of the work; a stop is kept in `stop`, for the log and for the sources that follow."""
@@ -97,11 +98,9 @@ class SourcePoll(ABC):
             raise StopError(f"near or over the rate limit: no call before {until:%Y-%m-%d %H:%M} UTC", "refused", is_for_all=True)
         return address
 
-    def pause(self, seconds: int, headers: Mapping[str, str]) -> str:
-        """No call to this interface for so long, or for as long as the answer asks; returns that in words."""
-        asked = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-        seconds = min(max(seconds, int(asked) if asked.isdigit() else 0), LONGEST_PAUSE_SECONDS)
-        until = self.run.clock() + timedelta(seconds=seconds)
+    def pause(self, seconds: float, asked: float | None = None) -> str:
+        """No call to this interface for so long, or for as long as it asked, in seconds; returns that in words."""
+        until = self.run.clock() + timedelta(seconds=min(max(seconds, asked or 0), LONGEST_PAUSE_SECONDS))
         self.run.shared.setdefault(_PAUSED_UNTIL, {})[self.base] = until.isoformat()
         return f"no call before {until:%Y-%m-%d %H:%M} UTC"
 
@@ -111,10 +110,11 @@ class SourcePoll(ABC):
         self.calls += 1
         answer = self.client.get(self.source, url, headers=self.headers())
         self.received += len(answer.body)
+        self.found = self.found or answer.finding
         if answer.outcome not in {"ok", "http_error"}:
             raise StopError(self.safe(answer.detail or answer.outcome), answer.outcome, answer.status)
         reading = self.understand(answer)
-        self.after_call(reading, answer.headers)
+        self.after_call(reading, answer)
         if reading.verdict in STOPS:
             raise self.stop_of(reading, answer)
         return reading, answer
@@ -217,6 +217,7 @@ class SourcePoll(ABC):
                 listed=self.listed,
                 landed=self.run.landed[self.source.id],
                 detail="; ".join(notes)[:300] or None,
+                finding=self.found,
             )
         )
 

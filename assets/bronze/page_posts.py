@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from assets.bronze.api_answer import Query, Reading, Verdict
-from assets.bronze.api_client import Answer, ApiClient
 from assets.bronze.api_poll import PAUSE_SECONDS, SourcePoll, StopError, poll_all
 from assets.bronze.api_run import ApiRun
+from assets.bronze.fetching import Answer, Fetcher
 from assets.bronze.graph_api import (
     COMMENT_FIELDS,
     PAGE_SIZE,
@@ -60,7 +60,7 @@ def collect(
     token, version = environment.get(TOKEN_VARIABLE, "").strip(), environment.get(VERSION_VARIABLE) or DEFAULT_VERSION
     why_not = None if token else f"{TOKEN_VARIABLE} is not set: without an access token no page can be read"
     left = _Allowance()
-    with ApiClient(clock) as client:
+    with Fetcher(lake.settings, polite=False, clock=clock) as client:
         poll_all(run, pages, lambda source: _Page(run, source, client, token, version, sleep, left), lambda: left.reread_calls, why_not)
     return run.close()
 
@@ -85,7 +85,7 @@ class _Page(SourcePoll):
         self,
         run: ApiRun,
         source: Source,
-        client: ApiClient,
+        client: Fetcher,
         token: str,
         version: str,
         sleep: Callable[[float], object],
@@ -124,12 +124,12 @@ class _Page(SourcePoll):
             detail = f"stopped after {self.calls} calls; the rest follows with a later run"
             raise StopError(detail, "ok", 200, is_for_all=self.is_paused)
 
-    def after_call(self, reading: Reading, headers: Mapping[str, str]) -> None:
+    def after_call(self, reading: Reading, answer: Answer) -> None:
         """Slow down before the limit, pause near it."""
-        percent, minutes = usage(headers)
+        percent, minutes = usage(answer.headers)
         if must_pause(percent, is_refused=reading.verdict is Verdict.RATE):
             self.is_paused = True  # what this answer holds is still taken
-            self.notes.append(f"{percent} % of the rate limit used: {self.pause(max(PAUSE_SECONDS, minutes * 60), headers)}")
+            self.notes.append(f"{percent} % of the rate limit used: {self.pause(max(PAUSE_SECONDS, minutes * 60), answer.retry_after)}")
         elif delay := delay_seconds(percent):
             self.sleep(delay)
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assets.bronze.api_answer import Query, Reading, Verdict
-from assets.bronze.api_client import Answer, ApiClient
 from assets.bronze.api_poll import PAUSE_SECONDS, SourcePoll, StopError, poll_all
 from assets.bronze.api_run import ApiRun
+from assets.bronze.fetching import Answer, Fetcher
 from assets.bronze.json_parts import inner, object_of
 from assets.bronze.landing import Clock, CollectReport, utc_now
 from assets.bronze.quota import QuotaLedger, next_reset, quota_day
@@ -67,7 +67,7 @@ def collect(lake: Lake, sources: Iterable[Source], provenance: Provenance, clock
         why_not = f"{UNITS_VARIABLE} is no whole number from 1 to 10000000"
     ledger = QuotaLedger(lake, hashlib.sha256(f"quota/{key}".encode()).hexdigest()[:16], units or 0, clock)
     most = int((units or 0) * REREAD_SHARE)
-    with ApiClient(clock) as client:
+    with Fetcher(lake.settings, polite=False, clock=clock) as client:
         poll_all(
             run, channels, lambda source: _Channel(run, source, client, key, ledger), lambda: most - _reread_today(run)["units"], why_not
         )
@@ -91,7 +91,7 @@ class _Channel(SourcePoll):
 
     noun, post_format, comment_format = "video", "youtube_video", "youtube_comment"
 
-    def __init__(self, run: ApiRun, source: Source, client: ApiClient, key: str, ledger: QuotaLedger) -> None:
+    def __init__(self, run: ApiRun, source: Source, client: Fetcher, key: str, ledger: QuotaLedger) -> None:
         super().__init__(run, source, client, key, {"uploads": None, "newest": None, "long": None, "rest": {"token": None}, "replies": {}})
         self.ledger, self.start = ledger, 0
 
@@ -133,13 +133,13 @@ class _Channel(SourcePoll):
             reset = f"{next_reset(self.run.clock()):%Y-%m-%d %H:%M} UTC"
             raise StopError(f"the daily units of the key are spent; they come anew at {reset}", "refused", is_for_all=True)
 
-    def after_call(self, reading: Reading, headers: Mapping[str, str]) -> None:
+    def after_call(self, reading: Reading, answer: Answer) -> None:
         """Wait for the next quota day where the platform says that the units are spent, by others with the same key perhaps."""
-        super().after_call(reading, headers)
+        super().after_call(reading, answer)
         if reading.verdict is Verdict.QUOTA:
             self.ledger.exhaust()
             now = self.run.clock()
-            self.pause(max(PAUSE_SECONDS, int((next_reset(now) - now).total_seconds())), {})
+            self.pause(max(PAUSE_SECONDS, (next_reset(now) - now).total_seconds()))
 
     def _uploads(self) -> str:
         url = self.address.list_url("channels", part="contentDetails", id=self.address.channel_id)
