@@ -1,10 +1,14 @@
 """An HTTP server on the loopback address that does what hosts should not do, by path."""
 
 import gzip
+import socket
 import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
 FEED = b"<rss version='2.0'><channel><item><guid>1</guid><title>Tin</title></item></channel></rss>"
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -85,3 +89,15 @@ class MisbehavingServer(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """A client that hung up is what the tests are about."""
+
+
+class LoopbackNames(AbstractResolver):
+    """Names under .example lead to the loopback address, as for a host whose name server answers so; others are asked of the system."""
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
+        if not host.endswith(".example"):
+            return await ThreadedResolver().resolve(host, port, socket.AddressFamily(family))
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is held."""

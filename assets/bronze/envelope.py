@@ -88,6 +88,11 @@ class Batch:
         )
         return day
 
+    def absorb(self, other: "Batch") -> None:
+        """Take over the rows of another batch, numbered on from here."""
+        start = len(self.rows)
+        self.rows += [{**row, "batch_id": self.batch_id, "row_number": start + number} for number, row in enumerate(other.rows)]
+
     @property
     def event_days(self) -> list[date]:
         """Event days with rows in this batch, sorted."""

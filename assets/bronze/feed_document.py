@@ -1,4 +1,6 @@
-"""RSS and Atom documents as bytes: cut into their entries unchanged, and read again entry by entry. Pure.
+"""Feeds as bytes: cut into their entries unchanged, and read again entry by entry. Pure.
+
+RSS and Atom here; JSON Feed in json_feed.py, news sitemaps in sitemap.py.
 
 The collector stores the raw bytes of each entry; silver reads them. Both use `read_entries`, so both see the same.
 """
@@ -7,11 +9,16 @@ import codecs
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import feedparser
+
+from assets.bronze import json_feed, sitemap
+from assets.bronze.json_feed import read_json_item, split_json_feed
+from assets.bronze.sitemap import read_sitemap_entry, split_sitemap
 
 _ENTRY_TOKEN = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<(?P<open>item|entry)(?=[\s>])[^>]*>|</(?P<close>item|entry)\s*>", re.DOTALL)
 _DECLARED = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -42,15 +49,23 @@ class FeedDocument:
 
 
 def split(document: bytes, content_type: str = "") -> FeedDocument | None:
-    """Cut a feed into its entries; None when it is no RSS or Atom document. A feed without entries gives an empty tuple.
+    """Cut a feed into its entries; None when it is no RSS, Atom, JSON Feed or sitemap. A feed without entries gives an empty tuple.
 
     A UTF-16 document is first re-encoded as UTF-8: its entries could not be told apart as bytes.
     """
     if document.startswith(_UTF16_BOMS):
         document = document.decode("utf-16", errors="replace").encode("utf-8")
-    root = _ROOT.search(document[:65536])
-    if root is None:
-        return None
+    if (items := split_json_feed(document)) is not None:
+        return FeedDocument(items, json.dumps({"encoding": "utf-8", "element": json_feed.ELEMENT}, sort_keys=True))
+    if (root := _ROOT.search(document[:65536])) is not None:
+        return _split_feed(document, root, content_type)
+    if (found := split_sitemap(document)) is not None:
+        context = {"encoding": _encoding(document, content_type), "root": found.root, "element": sitemap.ELEMENT}
+        return FeedDocument(found.entries, json.dumps(context, sort_keys=True))
+    return None
+
+
+def _split_feed(document: bytes, root: re.Match[bytes], content_type: str) -> FeedDocument:
     spans: list[bytes] = []
     start, depth, name = 0, 0, ""
     for token in _ENTRY_TOKEN.finditer(document, root.end()):
@@ -66,13 +81,16 @@ def split(document: bytes, content_type: str = "") -> FeedDocument | None:
                 spans.append(document[start : token.end()])
     if depth:  # the body was cut off inside an entry: what came of it is kept, to be rejected with a reason
         spans.append(document[start:])
+    context = {"encoding": _encoding(document, content_type), "root": root[0].decode("ascii", errors="replace"), "element": name}
+    return FeedDocument(tuple(spans), json.dumps(context, sort_keys=True))
+
+
+def _encoding(document: bytes, content_type: str) -> str:
     declared = _DECLARED.search(document[:400])
     charset = _CHARSET.search(content_type)
     encoding = declared[1].decode("ascii") if declared else (charset[1] if charset else "utf-8")
-    if _WIDE.match(encoding):
-        encoding = "utf-8"  # its tags were found as single bytes: re-encoded above, or declared by a program that wrote UTF-8 after all
-    context = {"encoding": encoding, "root": root[0].decode("ascii", errors="replace"), "element": name}
-    return FeedDocument(tuple(spans), json.dumps(context, sort_keys=True))
+    # Its tags were found as single bytes: re-encoded by `split`, or declared by a program that wrote UTF-8 after all.
+    return "utf-8" if _WIDE.match(encoding) else encoding
 
 
 def decode(payload: bytes, declared: str) -> str:
@@ -139,14 +157,22 @@ def read_entries(payloads: Sequence[bytes], context: str) -> list[dict[str, Any]
     collector and silver read the same, and no entry can pass its words off as another's.
     """
     known = json.loads(context)
-    root = known.get("root") or _DEFAULT_ROOT[known.get("element") or "item"]
+    read = _reader(known.get("element") or "item", known.get("root") or "")
     found: list[dict[str, Any] | UndecodableError | None] = []
     for payload in payloads:
         try:
-            found.append(_read_entry(decode(payload, known.get("encoding", "utf-8")), root))
+            found.append(read(decode(payload, known.get("encoding", "utf-8"))))
         except UndecodableError as error:
             found.append(error)
     return found
+
+
+def _reader(element: str, root: str) -> Callable[[str], dict[str, Any] | None]:
+    if element == json_feed.ELEMENT:
+        return read_json_item
+    if element == sitemap.ELEMENT:
+        return partial(read_sitemap_entry, root=root or "<urlset>")
+    return partial(_read_entry, root=root or _DEFAULT_ROOT[element])
 
 
 def _fields(entry: Any) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What a connector run reports, and the commit that lands a batch. Shared by the connectors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -45,9 +45,10 @@ def land(lake: Lake, table: DeltaTable, batch: Batch, provenance: Provenance, po
     report.batches.append(batch.batch_id)
 
 
-def log_attempts(lake: Lake, report: CollectReport, batch_id: str, provenance: Provenance) -> None:
-    """Append the attempts of the run to bronze.fetch_log."""
-    if report.attempts:
-        lake.append(
-            lake.open("bronze.fetch_log"), "bronze.fetch_log", log_table(report.connector, batch_id, report.attempts), provenance, {}
-        )
+def log_attempts(
+    lake: Lake, report: CollectReport, batch_id: str, provenance: Provenance, attempts: Sequence[FetchAttempt] | None = None
+) -> None:
+    """Append the attempts of the run, or those given, to bronze.fetch_log."""
+    made = report.attempts if attempts is None else attempts
+    if made:
+        lake.append(lake.open("bronze.fetch_log"), "bronze.fetch_log", log_table(report.connector, batch_id, made), provenance, {})

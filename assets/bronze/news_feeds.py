@@ -1,22 +1,27 @@
-"""The connector for RSS and Atom feeds: conditional requests, only entries that are new or changed, exactly once."""
+"""The connector for feeds and news sitemaps: conditional requests, only entries that are new or changed, exactly once.
 
-import ipaddress
-import socket
-import time
-from collections import defaultdict
+Sources are cut into shards by platform. A shard is asked as a whole, hosts side by side and the feeds of one host one after the other; what
+its position becomes is committed together with its rows. So memory holds the shards in flight and no others.
+"""
+
+import hashlib
+import random
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+from aiohttp.abc import AbstractResolver
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from assets.bronze.cursor import APP_ID, Cursor, forget_older, load_cursor, stage_cursor
-from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
-from assets.bronze.feed_document import UndecodableError, read_entries, split
+from assets.bronze.cursor import Cursor, app_id, forget_older, load_cursor, rewrite_cursor, stage_cursor
+from assets.bronze.envelope import Batch, FetchAttempt
+from assets.bronze.feed_memory import Memory
+from assets.bronze.feed_round import Asked, FeedRound, Told
+from assets.bronze.fetching import Fetcher
+from assets.bronze.fetching.client import Limits
+from assets.bronze.fetching.polling import Polling, load_polling, next_rhythm, save_polling
 from assets.bronze.landing import Clock, CollectReport, land, log_attempts, utc_now
 from assets.times import local_day
 from lake_config.registry import Source
@@ -24,237 +29,222 @@ from lake_config.registry.models import DEMO_CITY
 from lake_config.storage import Lake, Provenance
 
 CONNECTOR = "news_feeds"
-_USER_AGENT = "LangNghe/0.1 (public feed reader)"
-_TIMEOUT_SECONDS = 20.0
-_WHOLE_ANSWER_SECONDS = 60.0
-"""The timeout above is for each read; a host that drips a byte now and then is given up after this."""
-_MAX_BODY_BYTES = 10 * 1024 * 1024
-_HOSTS_AT_ONCE = 8
-_VERSION_DIGITS = 16
-_REMEMBER_DAYS = 30
-"""An entry that its feed no longer lists is forgotten after this many days; coming back later, it lands again as a duplicate."""
+SHARDS = 1024
+_SHARDS_AT_ONCE = 128
+_ROWS_AT_ONCE = 20_000
+_BYTES_AT_ONCE = 64 * 1024 * 1024
+_ATTEMPTS_AT_ONCE = 20_000
+"""A commit is made when so many rows, bytes or attempts of finished shards wait, and at the end."""
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """The outcome of one request: the attempt, and the body where there is a new one."""
-
-    source: Source
-    attempt: FetchAttempt
-    body: bytes = b""
-    content_type: str = ""
-    etag: str | None = None
-    last_modified: str | None = None
+class OvertakenError(Exception):
+    """Another collector committed the position of a shard since this one read it."""
 
 
-class RefusedError(Exception):
-    """What a host offers is not taken; the message says why."""
+def shard_of(platform: str) -> str:
+    """The shard that a platform's sources belong to, for ever: another number of shards would land everything again."""
+    return f"{int.from_bytes(hashlib.sha256(platform.encode()).digest()[:4], 'big') % SHARDS:04d}"
 
 
-def _read_body(response: httpx.Response) -> bytes:
-    chunks, size, started = [], 0, time.monotonic()
-    for chunk in response.iter_bytes():
-        size += len(chunk)
-        if size > _MAX_BODY_BYTES:
-            raise RefusedError(f"body over {_MAX_BODY_BYTES} bytes")
-        if time.monotonic() - started > _WHOLE_ANSWER_SECONDS:
-            raise RefusedError(f"the body took longer than {_WHOLE_ANSWER_SECONDS:g} s")
-        chunks.append(chunk)
-    return b"".join(chunks)
+@dataclass
+class _Shard:
+    """One shard in flight: what it remembers, the rows and attempts it gathered, how many sources have not answered yet."""
+
+    name: str
+    cursor: Cursor
+    memory: Memory
+    waiting: int
+    batch: Batch = field(default_factory=Batch)
+    attempts: list[FetchAttempt] = field(default_factory=list)
+    is_changed: bool = False
 
 
-def _refuse_private(request: httpx.Request) -> None:
-    """For every request, redirects among them: a public feed must not lead the collector to machines of its own network."""
-    port = request.url.port or (443 if request.url.scheme == "https" else 80)
-    try:
-        found = socket.getaddrinfo(request.url.host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return  # the request itself will say that the name leads nowhere
-    for address in {str(entry[4][0]) for entry in found}:
-        if not ipaddress.ip_address(address.split("%", 1)[0]).is_global:
-            raise RefusedError(f"{request.url.host} is not a public address; set allow_private in the registry if it is meant")
+class _Run:
+    """One run of the connector over its shards."""
+
+    def __init__(self, lake: Lake, provenance: Provenance, clock: Clock, polling: Polling) -> None:
+        self.lake, self.provenance, self.clock, self.polling = lake, provenance, clock, polling
+        self.report = CollectReport(CONNECTOR)
+        self.table: DeltaTable = lake.open(f"bronze.{CONNECTOR}")
+        self._draw = random.Random()  # noqa: S311 - jitter, no secret
+        self._done: list[_Shard] = []
+
+    def poll(self, sources: Sequence[Source], fetcher: Fetcher) -> None:
+        """Ask all sources once and land what is new. Raises OvertakenError, with the report's `yielded` set."""
+        todo, in_flight = deque(_by_shard(sources)), dict[str, _Shard]()
+        with FeedRound(fetcher) as answers:
+            while todo or in_flight:
+                while todo and len(in_flight) < _SHARDS_AT_ONCE:
+                    name, listed = todo.popleft()
+                    in_flight[name] = self._start(name, listed, answers)
+                for told in answers.next():
+                    shard = in_flight[told.shard]
+                    self._take(shard, told)
+                    shard.waiting -= 1
+                    if not shard.waiting:
+                        self._done.append(in_flight.pop(told.shard))
+                self._commit_when_full()
+        self.commit()
+
+    def _start(self, name: str, sources: Sequence[Source], answers: FeedRound) -> _Shard:
+        cursor = load_cursor(self.lake, CONNECTOR, self.table, name)
+        memory = Memory.of(cursor.state)
+        asked = []
+        for source in sources:
+            url = (source.url or "").replace(DEMO_CITY, self.lake.settings.demo_city_url)
+            addresses = ["", *memory.children(source)]
+            asked.append(Asked(source, url, {address: memory.validators(source, address) for address in addresses}))
+        answers.start(name, asked)
+        return _Shard(name, cursor, memory, len(asked))
+
+    def _take(self, shard: _Shard, told: Told) -> None:
+        source, memory = told.source, shard.memory
+        if told.index is not None:
+            memory.take_index(told.index, [address for address, _ in told.documents])
+            shard.is_changed = True
+        attempts = []
+        for address, document in told.documents:
+            if document.attempt.outcome != "ok":
+                attempts.append(document.attempt)
+                continue
+            before = memory.validators(source, address)
+            attempts.append(memory.take(shard.batch, document, address))
+            shard.is_changed |= memory.validators(source, address) != before
+        attempt = replace(_together(attempts, told), finding=told.finding)
+        shard.attempts.append(attempt)
+        rhythm = next_rhythm(
+            source,
+            self.polling.rhythms.get(source.id),
+            attempt.outcome,
+            is_changed=attempt.landed > 0,
+            now=attempt.fetched_at,
+            retry_after=told.retry_after,
+            finding=attempt.finding,
+            draw=self._draw,
+        )
+        is_listed = attempt.outcome in {"ok", "not_modified"}
+        self.polling.noted(source.id, rhythm, local_day(attempt.fetched_at).isoformat() if is_listed else None)
+
+    def _commit_when_full(self) -> None:
+        rows = sum(len(shard.batch.rows) for shard in self._done)
+        size = sum(len(row["payload"]) for shard in self._done for row in shard.batch.rows) if rows else 0
+        attempts = sum(len(shard.attempts) for shard in self._done)
+        if rows >= _ROWS_AT_ONCE or size >= _BYTES_AT_ONCE or attempts >= _ATTEMPTS_AT_ONCE:
+            self.commit()
+
+    def commit(self) -> None:
+        """Land the rows of the finished shards and their positions in one commit, then their attempts."""
+        done, self._done = self._done, []
+        batch = Batch()
+        for shard in done:
+            batch.absorb(shard.batch)
+        attempts = [one for shard in done for one in shard.attempts]
+        try:
+            self._land(done, batch)
+        except OvertakenError:
+            self.report.yielded = True
+            attempts = [replace(one, landed=0) for one in attempts]
+        self.report.attempts += attempts
+        log_attempts(self.lake, self.report, batch.batch_id, self.provenance, attempts)
+        if self.report.yielded:
+            raise OvertakenError
+
+    def _land(self, done: Sequence[_Shard], batch: Batch) -> None:
+        still = {source_id: rhythm.listed for source_id, rhythm in self.polling.rhythms.items()}
+        landing = [shard for shard in done if shard.batch.rows]
+        for shard in done:
+            if shard.is_changed and not shard.batch.rows:
+                rewrite_cursor(self.lake, shard.cursor, shard.memory.state(self.clock(), still))
+        if not landing:
+            return
+        if any(self.table.transaction_version(app_id(shard.name)) != (shard.cursor.number or None) for shard in landing):
+            raise OvertakenError  # a commit of our own brought the snapshot up to date, and another collector's with it
+        positions = {}
+        for shard in landing:
+            staged = stage_cursor(self.lake, CONNECTOR, shard.memory.state(self.clock(), still), shard.cursor.number, shard.name)
+            positions[staged.app_id] = staged.number
+        try:
+            land(self.lake, self.table, batch, self.provenance, positions, self.report)
+        except CommitFailedError as error:
+            newest = self.lake.open(f"bronze.{CONNECTOR}")
+            if all(newest.transaction_version(name) == self.table.transaction_version(name) for name in positions):
+                raise  # not another collector: a fault, to be tried again
+            raise OvertakenError from error
+        for shard in landing:
+            if shard.cursor.number:
+                forget_older(self.lake, CONNECTOR, shard.cursor.number, shard.name)
 
 
-def _sendable(validator: str | None) -> str | None:
-    """The validator, unless it holds what no request header may carry: some hosts send such, and would get it back for ever."""
-    return validator if validator and validator.isascii() and validator.isprintable() else None
-
-
-def fetch(client: httpx.Client, source: Source, url: str, validators: dict[str, Any], clock: Clock) -> Fetched:
-    """Ask for one feed, with the validators of the last answer. Never raises for what a host does: the attempt says it."""
-    headers = {"User-Agent": _USER_AGENT}
-    for name, validator in (("If-None-Match", validators.get("etag")), ("If-Modified-Since", validators.get("last_modified"))):
-        if (sendable := _sendable(validator)) is not None:
-            headers[name] = sendable
-    client.event_hooks = {"request": [] if source.allow_private else [_refuse_private]}
-    try:
-        with client.stream("GET", url, headers=headers) as response:
-            status = response.status_code
-            if status == httpx.codes.NOT_MODIFIED:
-                return Fetched(source, FetchAttempt(source.id, clock(), "not_modified", status))
-            if not response.is_success:
-                return Fetched(source, FetchAttempt(source.id, clock(), "http_error", status, detail=f"HTTP {status}"))
-            body = _read_body(response)
-            attempt = FetchAttempt(source.id, clock(), "ok", status, received_bytes=len(body))
-            header = response.headers
-            return Fetched(source, attempt, body, header.get("content-type", ""), header.get("etag"), header.get("last-modified"))
-    except RefusedError as error:
-        return Fetched(source, FetchAttempt(source.id, clock(), "refused", detail=str(error)))
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Fetched(source, FetchAttempt(source.id, clock(), "unreachable", detail=f"{type(error).__name__}: {error}"[:300]))
-
-
-def fetch_all(sources: Sequence[Source], state: dict[str, Any], demo_city_url: str, clock: Clock) -> list[Fetched]:
-    """Fetch every source once: hosts in parallel, the feeds of one host one after the other. Result in the order of `sources`."""
-    by_host: dict[str, list[tuple[Source, str]]] = defaultdict(list)
+def _by_shard(sources: Sequence[Source]) -> list[tuple[str, list[Source]]]:
+    """Shards with their sources. Those whose busiest host takes longest come first: else all would wait for one of them at the end."""
+    shards: dict[str, list[Source]] = defaultdict(list)
     for source in sources:
-        url = (source.url or "").replace(DEMO_CITY, demo_city_url)
-        by_host[_host(url)].append((source, url))
-    known = state.get("sources", {})
+        shards[shard_of(source.platform)].append(source)
 
-    def one_host(feeds: list[tuple[Source, str]]) -> list[Fetched]:
-        with httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=True, max_redirects=5, trust_env=False) as client:
-            found = []
-            for source, url in feeds:
-                client.cookies.clear()
-                found.append(fetch(client, source, url, known.get(source.id, {}), clock))
-            return found
+    def longest(item: tuple[str, list[Source]]) -> int:
+        hosts: dict[str, int] = defaultdict(int)
+        for source in item[1]:
+            hosts[_host(source.url or "")] += 1
+        return max(hosts.values())
 
-    with ThreadPoolExecutor(_HOSTS_AT_ONCE) as pool:
-        results = {got.source.id: got for group in pool.map(one_host, by_host.values()) for got in group}
-    return [results[source.id] for source in sources]
+    return sorted(shards.items(), key=longest, reverse=True)
 
 
 def _host(url: str) -> str:
     try:
-        return urlsplit(url).netloc
+        return urlsplit(url).hostname or ""
     except ValueError:
-        return url  # no address at all; the request will say so
+        return ""  # no address at all; the request will say so
 
 
-def items_of(fetched: Fetched) -> list[Item]:
-    """The entries of a fetched feed as items; a body that is no feed is one item of its own, so that it is rejected and not lost."""
-    common: dict[str, Any] = {
-        "source_id": fetched.source.id,
-        "http_status": fetched.attempt.http_status,
-        "etag": fetched.etag,
-        "last_modified": fetched.last_modified,
-    }
-    document = split(fetched.body, fetched.content_type)
-    if document is None:
-        whole = Item(native_id="", payload=fetched.body, payload_format="feed_document", payload_context="{}", **common)
-        return [replace(whole, native_id=f"document:{whole.payload_sha256}")]
-    items = []
-    for payload, entry in zip(document.entries, read_entries(document.entries, document.context), strict=True):
-        known = {} if entry is None or isinstance(entry, UndecodableError) else entry
-        item = Item(
-            native_id=storable(known.get("id") or known.get("link") or ""),
-            payload=payload,
-            payload_format="feed_entry",
-            payload_context=document.context,
-            url=storable(known["link"]) if known.get("link") else None,
-            published_at=storable(known["published"]) if known.get("published") else None,
-            **common,
-        )
-        items.append(item if item.native_id else replace(item, native_id=f"sha256:{item.payload_sha256}"))
-    return items
+def _together(attempts: Sequence[FetchAttempt], told: Told) -> FetchAttempt:
+    """One line of the log for all documents of a source: the first that failed speaks for it, else the first that brought something."""
+    if not attempts:  # an index that names no sitemap, or that could not be had
+        return told.attempt
+    for outcomes in ({"ok", "not_modified"}, {"not_modified"}):
+        if (first := next((one for one in attempts if one.outcome not in outcomes), None)) is not None:
+            break
+    else:
+        first = attempts[0]
+    numbered = f"sitemap {attempts.index(first) + 1} of {len(attempts)}: {first.detail}"
+    return replace(
+        first,
+        fetched_at=max(one.fetched_at for one in attempts),
+        received_bytes=sum(one.received_bytes for one in attempts),
+        listed=sum(one.listed for one in attempts),
+        landed=sum(one.landed for one in attempts),
+        detail=numbered if first.detail and len(attempts) > 1 else first.detail,
+    )
 
 
-@dataclass
-class Memory:
-    """What the cursor remembers.
+def collect(
+    lake: Lake,
+    sources: Iterable[Source],
+    provenance: Provenance,
+    clock: Clock = utc_now,
+    *,
+    only_due: bool = False,
+    limits: Limits | None = None,
+    resolver: AbstractResolver | None = None,
+) -> CollectReport:
+    """Poll the given feeds once (`only_due`: those whose time has come) and land what is new, with the position of each shard.
 
-    `sources`: source id -> validators and the last local day with an answer. `posts`: platform -> native id -> {"day": event day of the
-    first version, "listed": last local day listed, "by": source id -> versions it listed last}. Versions are kept by source, since a
-    section feed may lag behind the main one.
+    Hosts that wish to be left alone are, due or not. A second collector on the same shard yields: its commit is refused, and its report
+    says so. Raises StoreError when a position cannot be read.
     """
-
-    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    posts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, cursor: Cursor) -> "Memory":
-        """From a cursor's state."""
-        return cls(cursor.state.get("sources", {}), cursor.state.get("posts", {}))
-
-    def take(self, batch: Batch, fetched: Fetched) -> FetchAttempt:
-        """Put the new and changed entries of a fetched feed into the batch and remember them; returns the completed attempt."""
-        items, source = items_of(fetched), fetched.source
-        seen = self.posts.setdefault(source.platform, {})
-        landed, today = 0, local_day(fetched.attempt.fetched_at).isoformat()
-        listed: dict[str, list[str]] = defaultdict(list)
-        for item in items:
-            version, known = item.payload_sha256[:_VERSION_DIGITS], seen.get(item.native_id)
-            if version not in listed[item.native_id] and not _is_known(known, source.id, version):
-                first_day = date.fromisoformat(known["day"]) if known else None
-                day = batch.add(item, fetched.attempt.fetched_at, first_day)
-                known = seen.setdefault(item.native_id, {"day": day.isoformat(), "by": {}})
-                landed += 1
-            listed[item.native_id].append(version)
-        for native_id, versions in listed.items():
-            seen[native_id]["listed"] = today
-            seen[native_id]["by"][source.id] = versions
-        is_document = bool(items) and items[0].payload_format == "feed_document"
-        # Without validators for what is no feed: "not modified" would make a broken source look alive.
-        validators = {} if is_document else {"etag": fetched.etag, "last_modified": fetched.last_modified}
-        self.sources[source.id] = validators | {"listed": today}
-        return replace(
-            fetched.attempt,
-            listed=0 if is_document else len(items),
-            landed=landed,
-            outcome="unreadable" if is_document else fetched.attempt.outcome,
-            detail="the body is neither RSS nor Atom" if is_document else None,
-        )
-
-    def still_lists(self, source: Source, fetched_at: datetime) -> None:
-        """Remember that a feed answered 'not modified': what it listed last it lists today."""
-        known, today = self.sources.get(source.id, {}), local_day(fetched_at).isoformat()
-        if "listed" in known:
-            for row in self.posts.get(source.platform, {}).values():
-                if source.id in row["by"] and row["listed"] >= known["listed"]:
-                    row["listed"] = today
-            known["listed"] = today
-
-    def state(self, now: datetime) -> dict[str, Any]:
-        """The state to commit, without the posts that no feed has listed for a while."""
-        today = local_day(now)
-        posts = {
-            platform: {key: row for key, row in rows.items() if (today - date.fromisoformat(row["listed"])).days <= _REMEMBER_DAYS}
-            for platform, rows in self.posts.items()
-        }
-        return {"sources": self.sources, "posts": posts}
-
-
-def _is_known(known: dict[str, Any] | None, source_id: str, version: str) -> bool:
-    if known is None:
-        return False
-    own = known["by"].get(source_id)
-    return version in own if own is not None else any(version in versions for versions in known["by"].values())
-
-
-def collect(lake: Lake, sources: Iterable[Source], provenance: Provenance, clock: Clock = utc_now) -> CollectReport:
-    """Poll every given feed once and land what is new, in one commit with the cursor.
-
-    A second collector on the same table yields: its commit is refused, and its report says so.
-    """
-    report = CollectReport(CONNECTOR)
-    table = lake.open(f"bronze.{CONNECTOR}")
-    cursor = load_cursor(lake, CONNECTOR, table)
-    memory, batch = Memory.of(cursor), Batch()
-    for fetched in fetch_all(list(sources), cursor.state, lake.settings.demo_city_url, clock):
-        if fetched.attempt.outcome == "not_modified":
-            memory.still_lists(fetched.source, fetched.attempt.fetched_at)
-        report.attempts.append(memory.take(batch, fetched) if fetched.attempt.outcome == "ok" else fetched.attempt)
-    if batch.rows:
-        staged = stage_cursor(lake, CONNECTOR, memory.state(clock()), cursor.number)
+    polling = load_polling(lake, CONNECTOR)
+    run, wanted = _Run(lake, provenance, clock, polling), list(sources)
+    if only_due:
+        wanted = polling.due(wanted, clock())
+    with Fetcher(lake.settings, clock=clock, limits=limits, resolver=resolver) as fetcher:
+        fetcher.client.hosts.restore(polling.hosts)
+        fetcher.client.robots.restore(polling.robots)
         try:
-            land(lake, table, batch, provenance, {APP_ID: staged.number}, report)
-        except CommitFailedError:
-            if lake.open(f"bronze.{CONNECTOR}").transaction_version(APP_ID) == table.transaction_version(APP_ID):
-                raise  # not another collector: a fault, to be tried again
-            report.yielded = True
-            report.attempts = [replace(attempt, landed=0) for attempt in report.attempts]
-        else:
-            forget_older(lake, CONNECTOR, cursor.number)
-    log_attempts(lake, report, batch.batch_id, provenance)
-    return report
+            run.poll(wanted, fetcher)
+        except OvertakenError:
+            pass
+        finally:
+            polling.hosts, polling.robots = fetcher.client.hosts.state(), fetcher.client.robots.state()
+    if wanted and not run.report.yielded:
+        save_polling(lake, CONNECTOR, polling)
+    return run.report

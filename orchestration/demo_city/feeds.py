@@ -3,8 +3,9 @@
 Belongs here: RSS 2.0 and Atom 1.0 rendering. Not here: article pages (article_pages.py), serving them (server.py).
 """
 
+import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from html import escape
@@ -12,7 +13,15 @@ from html import escape
 from orchestration.demo_city.city import City, Reject, Version
 from orchestration.demo_city.corpus import Site
 
-MEDIA_TYPES = {"rss": "application/rss+xml; charset=utf-8", "atom": "application/atom+xml; charset=utf-8"}
+MEDIA_TYPES = {
+    "rss": "application/rss+xml; charset=utf-8",
+    "atom": "application/atom+xml; charset=utf-8",
+    "json": "application/feed+json",
+    "sitemap": "application/xml; charset=utf-8",
+    "index": "application/xml; charset=utf-8",
+}
+FORMS = {"rss.xml": "rss", "atom.xml": "atom", "feed.json": "json", "news-sitemap.xml": "sitemap", "sitemap-index.xml": "index"}
+"""File name of a site's feed -> its form."""
 UNREADABLE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1><hr>cong-vao-01</body></html>\n"
 """What an unreadable feed answers, with status 200 and a feed's media type."""
 ABSURD_RSS = {"1970": "Thu, 01 Jan 1970 00:00:00 GMT", "2099": "Thu, 31 Dec 2099 23:59:00 +0700", "words": "hôm qua"}
@@ -34,11 +43,13 @@ def unreadable_feed_rejects(sites: Sequence[Site]) -> tuple[Reject, ...]:
 
 
 def feed_bytes(city: City, site: Site, form: str, round_: int, base_url: str) -> tuple[bytes, int, datetime]:
-    """A feed document (form: rss or atom), the number of its items, and when it last changed (UTC)."""
+    """A feed document (form: one of MEDIA_TYPES), the number of its items, and when it last changed (UTC)."""
     entries = city.feed_entries(site.slug, round_)
     changed = RELEASED_AT[max((v.release_round for v in entries), default=round_)]
     if site.unreadable_in_round == round_:
         return UNREADABLE, 0, changed
+    if form in _IN_UTF_8:
+        return _IN_UTF_8[form](site, entries, changed, base_url).encode(), len(entries), changed
     text = (_rss if form == "rss" else _atom)(site, entries, changed, base_url)
     data = text.encode() if site.charset == "utf-8" else encode_1258(text)
     for version in entries:
@@ -108,6 +119,43 @@ def _atom(site: Site, entries: list[Version], changed: datetime, base_url: str) 
         f'<title>{site.name}</title><link href="{base_url}/sites/{site.slug}/"/><id>tag:{site.platform},2024:feed</id>'
         f"<updated>{changed.isoformat()}</updated>\n" + "\n".join(items) + "\n</feed>\n"
     )
+
+
+def _json(site: Site, entries: list[Version], changed: datetime, base_url: str) -> str:
+    del changed
+    items = []
+    for v in entries:
+        item = {"id": v.native_id, "url": _link(site, v, base_url), "title": v.title or "", "content_html": _summary(v)}
+        if v.stamp != "missing":
+            item["date_published"] = ABSURD_ATOM.get(v.stamp) or _local(site, v.published).isoformat()
+        items.append({**item, "authors": [{"name": v.author}]})
+    head = {"version": "https://jsonfeed.org/version/1.1", "title": site.name, "home_page_url": f"{base_url}/sites/{site.slug}/"}
+    return json.dumps({**head, "items": items}, ensure_ascii=False, indent=1)
+
+
+def _sitemap(site: Site, entries: list[Version], changed: datetime, base_url: str) -> str:
+    urls = []
+    for v in entries:
+        page = f"{base_url}/sites/{site.slug}/articles/{article_id(v)}.html"
+        news = (
+            f"<news:news><news:publication><news:name>{escape(site.name)}</news:name><news:language>vi</news:language></news:publication>"
+            f"<news:publication_date>{_local(site, v.published).isoformat()}</news:publication_date>"
+            f"<news:title>{escape(v.title or '')}</news:title></news:news>"
+        )
+        urls.append(f"<url><loc>{page}</loc><lastmod>{changed.isoformat()}</lastmod>{news}</url>")
+    root = f'<urlset xmlns="{_SITEMAPS}" xmlns:news="http://www.google.com/schemas/sitemap-news/0.9">'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{root}\n' + "\n".join(urls) + "\n</urlset>\n"
+
+
+def _index(site: Site, entries: list[Version], changed: datetime, base_url: str) -> str:
+    del entries
+    address = f"{base_url}/sites/{site.slug}/news-sitemap.xml"
+    child = f"<sitemap><loc>{address}</loc><lastmod>{changed.isoformat()}</lastmod></sitemap>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<sitemapindex xmlns="{_SITEMAPS}">{child}</sitemapindex>\n'
+
+
+_SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_IN_UTF_8: dict[str, Callable[[Site, list[Version], datetime, str], str]] = {"json": _json, "sitemap": _sitemap, "index": _index}
 
 
 def encode_1258(text: str) -> bytes:

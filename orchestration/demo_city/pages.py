@@ -11,9 +11,11 @@ from itertools import count
 
 from orchestration.demo_city import article_pages
 from orchestration.demo_city.city import CONNECTORS, ROUNDS, City
-from orchestration.demo_city.feeds import MEDIA_TYPES, RELEASED_AT, feed_bytes
+from orchestration.demo_city.feeds import FORMS, MEDIA_TYPES, RELEASED_AT, feed_bytes
 
 SERVED_LOG_LENGTH = 10_000
+ROBOTS = b"User-agent: *\nDisallow: /_control\nCrawl-delay: 0\n"
+"""The city is one machine that plays many: it wishes for no pause, so that a demonstration takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ class CityPages:
         match parts:
             case ["healthz"]:
                 found = json_page({"status": "ok", "round": self.round})
-            case ["sites", slug, "rss.xml" | "atom.xml" as name]:
-                found = self._known_feed(slug, name.removesuffix(".xml"))
+            case ["robots.txt"]:
+                found = Page(ROBOTS, "text/plain; charset=utf-8")
+            case ["sites", slug, name] if name in FORMS:
+                found = self._known_feed(slug, FORMS[name])
             case ["sites", slug, "articles", name] if name.endswith(".html"):
                 found = self._article(slug, name.removesuffix(".html"))
             case ["s", slug, number]:

@@ -1,7 +1,6 @@
 """Fetching against a server that misbehaves on the loopback address: what is taken, what is refused, how a host is treated."""
 
 import random
-import socket
 import threading
 import zlib
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +19,7 @@ from assets.bronze.fetching.safety import RefusedError, checked_url, is_public
 from assets.bronze.fetching.unpacking import Unpacker, UnreadableError
 from lake_config.registry import load_registry
 from lake_config.settings import Settings, load_settings
-from tests.misbehaving import FEED, MisbehavingServer
+from tests.misbehaving import FEED, LoopbackNames, MisbehavingServer
 
 DEMO = load_registry().source("demo-saigon-sang")
 PUBLIC = DEMO.model_copy(update={"allow_private": False})
@@ -47,16 +45,6 @@ def settings(tmp_path: Path) -> Settings:
 
 def at(server: MisbehavingServer, path: str, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{server.server_port}/{path}"
-
-
-class Hosts127(AbstractResolver):
-    """Every name leads to the loopback address, as for a host whose name server answers so."""
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
-        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
 
 ANSWERS = [
@@ -149,7 +137,7 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "127.1", "rebinding.example"])
 def test_a_public_source_does_not_lead_into_the_own_network(server: MisbehavingServer, settings: Settings, host: str) -> None:
-    resolver = Hosts127() if host.endswith(".example") else None
+    resolver = LoopbackNames() if host.endswith(".example") else None
     server.asked.clear()
     with Fetcher(settings, limits=QUICK, resolver=resolver) as fetcher:
         answer = fetcher.get(PUBLIC, at(server, "good", host))
@@ -158,7 +146,7 @@ def test_a_public_source_does_not_lead_into_the_own_network(server: MisbehavingS
 
 
 def test_a_connection_to_a_private_address_serves_no_public_source(server: MisbehavingServer, settings: Settings) -> None:
-    with Fetcher(settings, limits=QUICK, resolver=Hosts127()) as fetcher:
+    with Fetcher(settings, limits=QUICK, resolver=LoopbackNames()) as fetcher:
         outcomes = [fetcher.get(source, at(server, "good", "city.example")).outcome for source in (DEMO, PUBLIC, DEMO)]
     assert outcomes == ["ok", "refused", "ok"]
 
@@ -168,7 +156,7 @@ def test_a_redirect_to_another_host_is_a_finding_and_takes_no_header_along(setti
         first.answers["away"] = {"code": 302, "Location": at(other, "good", "elsewhere.example")}
         for served in (first, other):
             threading.Thread(target=served.serve_forever).start()
-        with Fetcher(settings, limits=QUICK, resolver=Hosts127()) as fetcher:
+        with Fetcher(settings, limits=QUICK, resolver=LoopbackNames()) as fetcher:
             answer = fetcher.get(DEMO, at(first, "away", "here.example"), headers={"Authorization": "Bearer x"})
         assert (answer.outcome, answer.finding, answer.body) == ("ok", "moved_host", FEED)
         assert "Authorization" in dict(first.asked)["/away"]

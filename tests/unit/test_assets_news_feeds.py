@@ -1,17 +1,17 @@
 """What the feed connector takes from what it fetched: new and changed entries, once; and the envelope they land in."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.bronze.cursor import Cursor
+from assets.bronze import feed_memory
 from assets.bronze.envelope import Batch, FetchAttempt, Item, log_table
-from assets.bronze.news_feeds import Fetched, Memory, fetch, items_of
+from assets.bronze.feed_memory import NOT_A_FEED, Document, Memory
 from lake_config.registry import Source, load_registry
 from lake_config.tables.bronze import FETCH_LOG, NEWS_FEEDS
 
@@ -27,12 +27,12 @@ def item(native_id: str, text: str = "x", date_: str | None = DAY) -> str:
     return f"<item><guid isPermaLink='false'>{native_id}</guid><title>{text}</title>{stamp}</item>"
 
 
-def fetched(*items: str, source: Source = MAIN, at: datetime = FIRST, body: bytes | None = None) -> Fetched:
+def fetched(*items: str, source: Source = MAIN, at: datetime = FIRST, body: bytes | None = None) -> Document:
     data = body if body is not None else f"<rss version='2.0'><channel>{''.join(items)}</channel></rss>".encode()
-    return Fetched(source, FetchAttempt(source.id, at, "ok", 200, received_bytes=len(data)), data, "text/xml", '"e1"', "lm")
+    return Document(source, FetchAttempt(source.id, at, "ok", 200, received_bytes=len(data)), data, "text/xml", '"e1"', "lm")
 
 
-def take(memory: Memory, *answers: Fetched) -> list[dict[str, Any]]:
+def take(memory: Memory, *answers: Document) -> list[dict[str, Any]]:
     batch = Batch()
     for answer in answers:
         memory.take(batch, answer)
@@ -102,7 +102,7 @@ def test_an_entry_without_id_is_named_by_its_link_else_by_its_bytes() -> None:
     linked = "<item><title>a</title><link>http://b.vn/1</link></item>"
     bare = "<item><title>b</title></item>"
     broken = "<item><nothing/></item>"
-    found = [entry.native_id for entry in items_of(fetched(linked, bare, broken))]
+    found = [row["native_id"] for row in take(Memory(), fetched(linked, bare, broken))]
     assert found == ["http://b.vn/1", *(f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}" for raw in (bare, broken))]
 
 
@@ -116,12 +116,12 @@ def test_a_body_that_is_no_feed_lands_once_to_be_rejected(body: bytes) -> None:
         "feed_document",
         f"document:{hashlib.sha256(body).hexdigest()}",
     )
-    assert (attempt.outcome, attempt.listed, attempt.landed, attempt.detail) == ("unreadable", 0, 1, "the body is neither RSS nor Atom")
+    assert (attempt.outcome, attempt.listed, attempt.landed, attempt.detail) == ("unreadable", 0, 1, NOT_A_FEED)
     assert take(memory, fetched(body=body)) == []
     # It is asked for again without validators: an answer that it is not modified would look like a sign of life.
-    assert not memory.sources[MAIN.id].keys() & {"etag", "last_modified"}
+    assert memory.validators(MAIN, "") == {}
     take(memory, fetched(item("1")))
-    assert memory.sources[MAIN.id] == {"etag": '"e1"', "last_modified": "lm", "listed": "2024-02-13"}
+    assert memory.validators(MAIN, "") == {"etag": '"e1"', "last_modified": "lm"}
 
 
 def test_the_attempt_counts_what_was_listed_and_what_landed() -> None:
@@ -139,21 +139,18 @@ def test_the_memory_survives_its_cursor_and_forgets_what_is_listed_no_more() -> 
     take(memory, fetched(item("1"), item("2")))
     later = FIRST + timedelta(days=20)
     take(memory, fetched(item("2"), at=later))
-    kept = Memory.of(Cursor("news_feeds", 1, memory.state(later + timedelta(days=15))))
+    kept = Memory.of(memory.state(later + timedelta(days=15)))
     assert list(kept.posts[MAIN.platform]) == ["2"]
     assert take(kept, fetched(item("2"), at=later)) == []
-    assert kept.sources[MAIN.id]["etag"] == '"e1"'
+    assert kept.validators(MAIN, "")["etag"] == '"e1"'
 
 
 def test_a_feed_that_answers_not_modified_still_lists_what_it_listed() -> None:
     memory = Memory()
     take(memory, fetched(item("gone"), item("1", date_=None)))
     take(memory, fetched(item("1", date_=None), at=FIRST + timedelta(days=1)))
-    for day in range(2, 60):
-        memory.still_lists(MAIN, FIRST + timedelta(days=day))
-    memory.still_lists(OTHER, FIRST)
     now = FIRST + timedelta(days=60)
-    memory = Memory.of(Cursor("news_feeds", 1, memory.state(now)))
+    memory = Memory.of(memory.state(now, {MAIN.id: "2024-04-12", OTHER.id: "2024-04-12"}))
     assert list(memory.posts[MAIN.platform]) == ["1"]
     changed = take(memory, fetched(item("1", "sửa", date_=None), at=now))
     assert named(changed) == [("1", date(2024, 2, 13), "first_seen")]
@@ -189,35 +186,60 @@ def test_any_item_can_be_landed(native_id: str, published: str | None, payload: 
     assert batch.event_days == sorted({day, first_day})
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://127.0.0.1/",
-        "http://[::1]/",
-        "http://169.254.169.254/latest/",
-        "http://10.0.0.1:8080/",
-        "http://2130706433/",
-        "http://localhost/",
-    ],
-)
-def test_a_public_feed_does_not_lead_into_the_own_network(address: str) -> None:
-    asked: list[str] = []
+# A feed and a sitemap of one paper
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return (
-            httpx.Response(302, headers={"Location": address})
-            if request.url.path == "/rss"
-            else httpx.Response(200, content=b"<rss></rss>")
-        )
+ADDRESS = "https://saigon-sang.example/tin/1.html"
+SITEMAP = MAIN.model_copy(update={"id": "demo-saigon-sang-sitemap"})
 
-    public = MAIN.model_copy(update={"allow_private": False})
-    with httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True) as client:
-        straight = fetch(client, public, address, {}, lambda: FIRST)
-        led = fetch(client, public, "http://93.184.216.34/rss", {}, lambda: FIRST)
-        allowed = fetch(client, MAIN, address, {}, lambda: FIRST)
-    assert asked == ["http://93.184.216.34/rss", str(httpx.URL(address))]
-    for refused in (straight, led):
-        assert refused.attempt.outcome == "refused"
-        assert str(refused.attempt.detail).endswith("is not a public address; set allow_private in the registry if it is meant")
-    assert allowed.attempt.outcome == "ok"
+
+def linked(native_id: str, text: str, address: str = ADDRESS) -> str:
+    return f"<item><guid isPermaLink='false'>{native_id}</guid><title>{text}</title><link>{address}?utm_source=rss</link></item>"
+
+
+def listed_page(text: str, address: str = ADDRESS) -> Document:
+    news = f"<news:news><news:title>{text}</news:title><news:publication_date>2024-02-12T08:00:00+07:00</news:publication_date></news:news>"
+    urls = f"<url><loc>{address}</loc>{news}</url><url><loc>https://saigon-sang.example/cu.html</loc></url>"
+    root = "<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9' xmlns:news='http://www.google.com/schemas/sitemap-news/0.9'>"
+    return fetched(source=SITEMAP, body=f"{root}{urls}</urlset>".encode())
+
+
+def test_a_page_in_a_sitemap_after_its_feed_entry_is_no_second_post() -> None:
+    memory = Memory()
+    assert len(take(memory, fetched(linked("1", "Tin")))) == 1
+    assert take(memory, listed_page("Tin")) == []
+    assert take(memory, listed_page("Tin sửa")) == []
+    assert len(take(memory, fetched(linked("1", "Tin sửa")))) == 1
+    assert take(memory, listed_page("Tin sửa nữa")) == []
+
+
+def test_a_feed_entry_after_its_page_in_a_sitemap_is_a_version_of_it() -> None:
+    memory = Memory()
+    (first,) = take(memory, listed_page("Tin"))
+    assert (first["native_id"], first["url"], first["event_date"]) == (ADDRESS, ADDRESS, date(2024, 2, 12))
+    (edit,) = take(memory, listed_page("Tin sửa"))
+    (fuller,) = take(memory, fetched(linked("1", "Tin đầy đủ")))
+    assert {row["native_id"] for row in (first, edit, fuller)} == {ADDRESS}
+    memory = Memory.of(memory.state(FIRST))
+    assert take(memory, listed_page("Tin sửa nữa")) == []
+    assert take(memory, fetched(linked("1", "Tin đầy đủ"))) == []
+
+
+def test_entries_that_share_a_link_stay_posts_of_their_own() -> None:
+    rows = take(Memory(), fetched(linked("1", "a", "http://x.vn/"), linked("2", "b", "http://x.vn/")))
+    assert [row["native_id"] for row in rows] == ["1", "2"]
+
+
+def test_relative_links_become_addresses() -> None:
+    document = fetched("<item><guid>1</guid><title>a</title><link>/tin/1.html</link></item>")
+    (row,) = take(Memory(), replace(document, url="https://a.vn/rss/x.xml"))
+    assert row["url"] == "https://a.vn/tin/1.html"
+
+
+def test_an_entry_that_is_known_byte_for_byte_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, read = Memory(), []
+    take(memory, fetched(item("1"), item("2")))
+    entries = feed_memory.read_entries
+    monkeypatch.setattr(feed_memory, "read_entries", lambda payloads, context: read.extend(payloads) or entries(payloads, context))
+    memory = Memory.of(memory.state(FIRST))
+    assert len(take(memory, fetched(item("1"), item("3"), item("2")))) == 1
+    assert read == [item("3").encode()]

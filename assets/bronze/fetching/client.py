@@ -175,7 +175,7 @@ class Client:
             return self._no("unreachable", _reason(error), url)
 
     async def _read(self, url: str, response: aiohttp.ClientResponse, max_bytes: int) -> Answer:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = {name.lower(): _latin(value) for name, value in response.headers.items()}
         status, wait = response.status, _seconds(headers.get("retry-after"), self.clock())
         if status == 304 or status in _REDIRECTS:
             return Answer(
@@ -217,6 +217,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body was cut off"
     return f"no whole answer: {type(error).__name__}"
+
+
+def _latin(value: str) -> str:
+    """Bytes beyond ASCII in a header, which aiohttp hands on as halves of characters, as the letters of Latin-1 (RFC 9110, section 5.5)."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _seconds(value: str | None, now: datetime) -> float | None:

@@ -1,9 +1,10 @@
 """The client for connectors that ask one thing after another, or from several threads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from aiohttp.abc import AbstractResolver
 from anyio.from_thread import start_blocking_portal
@@ -13,6 +14,9 @@ from assets.bronze.fetching.client import Client, Limits
 from assets.bronze.landing import utc_now
 from lake_config.registry import Source
 from lake_config.settings import Settings
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 class Fetcher:
@@ -47,8 +51,15 @@ class Fetcher:
 
     def get(self, source: Source, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None) -> Answer:
         """Ask for an address on behalf of a source, whose allow_private decides where it may lead. Never raises for what a host does."""
+        return self.call(self._ask, source, url, headers, max_bytes)
 
-        async def ask() -> Answer:
-            return await self.client.get(url, allow_private=source.allow_private, polite=self._polite, headers=headers, max_bytes=max_bytes)
+    async def _ask(self, source: Source, url: str, headers: Mapping[str, str] | None, max_bytes: int | None) -> Answer:
+        return await self.client.get(url, allow_private=source.allow_private, polite=self._polite, headers=headers, max_bytes=max_bytes)
 
-        return self._portal.call(ask)
+    def call(self, work: Callable[[*Arguments], Awaitable[Result]], *arguments: *Arguments) -> Result:
+        """Run a coroutine function on the client's thread and wait for what it gives."""
+        return self._portal.call(work, *arguments)
+
+    def start(self, work: Callable[[*Arguments], Awaitable[Result]], *arguments: *Arguments) -> Future[Result]:
+        """Run a coroutine function on the client's thread and go on; cancelling the future cancels it."""
+        return self._portal.start_task_soon(work, *arguments)
