@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from assets.bronze import sitemap
-from assets.bronze.article_address import clean_address
+from assets.bronze.article_address import clean_address, without_variant
 from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
 from assets.bronze.feed_document import FeedDocument, UndecodableError, read_entries, split
 from assets.times import local_day
@@ -232,8 +232,14 @@ def _entries(document: Document, found: FeedDocument, wanted: list[int]) -> list
             **_envelope(document),
         )
         named = item if item.native_id else replace(item, native_id=f"sha256:{item.payload_sha256}")
-        made.append(_Entry(named, clean_address(url) if url else None, f'"element": "{sitemap.ELEMENT}"' in found.context))
+        made.append(_Entry(named, _page(url), f'"element": "{sitemap.ELEMENT}"' in found.context))
     return made
+
+
+def _page(url: str | None) -> str | None:
+    """The address of the page that a link leads to, as far as the link itself tells: the full page's for a mobile or AMP one."""
+    clean = clean_address(url) if url else None
+    return without_variant(clean) if clean else None
 
 
 def _joined(base: str, link: str) -> str:

@@ -41,10 +41,9 @@ def split_sitemap(document: bytes) -> Sitemap | None:
         elif token["close"] and start is not None:
             entries.append(document[start : token.end()])
             start = None
-    if start is not None:
-        entries.append(document[start:])
-    news = tuple(entry for entry in entries if b"news>" in entry or not entry.rstrip().endswith(b">"))
-    return Sitemap(news, len(entries) - len(news), root[0].decode("ascii", errors="replace"))
+    news = [entry for entry in entries if b"news>" in entry]
+    cut_off = [] if start is None else [document[start:]]
+    return Sitemap((*news, *cut_off), len(entries) - len(news), root[0].decode("ascii", errors="replace"))
 
 
 def children_of(document: bytes) -> list[str] | None:

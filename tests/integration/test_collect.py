@@ -17,6 +17,7 @@ from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
 from orchestration.demo_city import City, generate
+from orchestration.demo_city.feeds import article_id
 from orchestration.demo_city.server import DemoCityServer
 from quality.runner import failures, run_suite
 from tests.integration.clean_lake import Interrupted, KilledError, deliver, empty, kill, lake_at, landed, log
@@ -241,3 +242,46 @@ def test_the_collector_can_do_its_work_with_its_own_rights_alone(lake_settings: 
     deliver(own, city, 1)
     assert poll(own).landed > 0
     assert take_in(own).landed > 0
+
+
+# Other forms of one paper's articles
+
+
+def test_articles_in_a_feed_a_json_feed_and_a_sitemap_index_are_one_post_each(lake: Lake, served: DemoCityServer, city: City) -> None:
+    at_city, site = lake_at(lake.settings, served.base_url), city.sites[0]
+    rss = next(source for source in FEEDS if source.id == site.source_id)
+    other_forms = {
+        name: rss.model_copy(update={"id": f"{rss.id}-{number}", "url": f"{{demo_city}}/sites/{site.slug}/{name}"})
+        for number, name in enumerate(("sitemap-index.xml", "feed.json", "news-sitemap.xml"))
+    }
+    poll(at_city, [rss])
+    posts = set(landed(lake, "news_feeds")["native_id"])
+    report = poll(at_city, [other_forms["sitemap-index.xml"], other_forms["feed.json"]], days=0.1)
+    assert {attempt.outcome for attempt in report.attempts} == {"ok"}
+    assert {attempt.listed for attempt in report.attempts} == {len(city.feed_entries(site.slug, 1))}
+    rows = landed(lake, "news_feeds")
+    # A short link says nothing of the page it leads to: those few pages are known when they are fetched, not before.
+    pages = set(rows["native_id"]) - posts
+    short = [entry for entry in city.feed_entries(site.slug, 1) if int(article_id(entry)) % 16 == 3]
+    assert pages == {f"{served.base_url}/sites/{site.slug}/articles/{article_id(entry)}.html" for entry in short}
+    rows = rows.filter(~pl.col("native_id").is_in(pages))
+    assert set(rows.filter(pl.col("batch_id").is_in(report.batches))["source_id"]) == {other_forms["feed.json"].id}
+    again = poll(at_city, list(other_forms.values()), days=0.2)
+    assert {attempt.source_id: attempt.outcome for attempt in again.attempts} == {
+        other_forms["sitemap-index.xml"].id: "not_modified",
+        other_forms["feed.json"].id: "not_modified",
+        other_forms["news-sitemap.xml"].id: "ok",
+    }
+    assert again.landed == 0
+
+
+def test_only_sources_whose_time_has_come_are_asked_on_schedule(lake: Lake, served: DemoCityServer) -> None:
+    at_city = lake_at(lake.settings, served.base_url)
+    first = news_feeds.collect(at_city, FEEDS[:3], WHO, clock(), only_due=True)
+    soon = news_feeds.collect(at_city, FEEDS[:4], WHO, clock(1 / 1440), only_due=True)
+    later = news_feeds.collect(at_city, FEEDS[:4], WHO, clock(1), only_due=True)
+    asked = [{attempt.source_id for attempt in report.attempts} for report in (first, soon, later)]
+    ids = [source.id for source in FEEDS[:4]]
+    assert asked == [set(ids[:3]), {ids[3]}, set(ids)]
+    robots = [row for row in served.pages.served if row["path"] == "/robots.txt"]
+    assert len(robots) == 2  # once, and again after a day

@@ -46,7 +46,8 @@ def bounds(source: Source) -> tuple[float, float, float]:
     """Shortest, usual and longest interval of a source in seconds."""
     usual = (source.poll_minutes or DEFAULT_MINUTES) * 60.0
     shortest = min(max(usual / _WIDEST, SOONEST_SECONDS), LATEST_SECONDS)
-    return shortest, usual, max(shortest, min(usual * _WIDEST, LATEST_SECONDS))
+    longest = max(shortest, min(usual * _WIDEST, LATEST_SECONDS))
+    return shortest, min(max(usual, shortest), longest), longest
 
 
 def next_rhythm(
