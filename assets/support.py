@@ -10,6 +10,7 @@ from functools import cached_property
 import dagster as dg
 import pyarrow as pa
 
+from assets.times import local_day
 from lake_config.provenance import code_version
 from lake_config.registry import Registry, Source, load_registry
 from lake_config.settings import FIRST_EVENT_DATE, Settings, load_settings
@@ -58,14 +59,13 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def registry(self) -> Registry:
-        """The built-in registry and the folders of LAKE_REGISTRY."""
-        return load_registry(self.settings.extra_registry)
+        """The built-in registry, the folders of LAKE_REGISTRY, and what this lake's operator added, imported, switched on or off."""
+        return load_registry(self.settings.registry_folders)
 
     @cached_property
     def collected(self) -> dict[str, Source]:
-        """Sources that are collected: those enabled in the registry and those of the groups in LAKE_SOURCES, by id."""
-        groups = self.settings.source_groups
-        return {source.id: source for source in self.registry.sources if source.enabled or source.group in groups}
+        """Sources that are collected today, by id: see `Registry.is_collected`, with the groups in LAKE_SOURCES."""
+        return self.registry.collected(self.settings.source_groups, local_day(datetime.now(UTC)))
 
 
 class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -84,6 +84,17 @@ class Settings:
         """Folder of the services' logs."""
         return self.home / "logs"
 
+    @property
+    def local_registry(self) -> Path:
+        """Folder of the sources that this lake's operator added, imported, switched on or off; it need not exist."""
+        return self.home / "registry"
+
+    @property
+    def registry_folders(self) -> tuple[Path, ...]:
+        """The folders that extend the built-in registry: those of LAKE_REGISTRY, and the local one once it holds a file."""
+        held = any(path.suffix in {".yaml", ".yml", ".csv"} for path in self.local_registry.glob("[!.]*"))
+        return (*self.extra_registry, self.local_registry) if held else self.extra_registry
+
     def credentials(self, identity: str) -> Credentials:
         """Keys of an identity: LAKE_S3_<IDENTITY>_KEY/_SECRET, else LAKE_S3_KEY/_SECRET, else the generated file.
 

@@ -17,6 +17,7 @@ import typer
 from lake_config.errors import BadInputError, LakeError
 from lake_config.settings import load_settings
 from orchestration.commands.terminal import Steps, print_csv, print_json, print_lines, print_table
+from orchestration.sources_cli import app as sources_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Lắng Nghe: a social-listening lakehouse. State lives in LAKE_HOME (default .lake); ports start at LAKE_PORT_BASE (default 8300).",
 )
+app.add_typer(sources_app, name="sources")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -47,7 +47,7 @@ def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results
     changed, count = 0, 0
     try:
         for days in _portions(context):
-            gold = GoldDays(lake.lake, days, lake.registry, lake.collected)
+            gold = GoldDays(lake.lake, days, lake.registry, lake.settings.source_groups)
             rows = gold.accounting()
             changed += len(publish(lake.lake, "gold.accounting", rows, stamp(context, "gold.accounting"), gold.inputs, gate))
             count += sum(part.num_rows for part in rows.values())
@@ -77,7 +77,7 @@ def figures(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: Mo
     counts, changed = dict.fromkeys(FIGURES, 0), dict.fromkeys(FIGURES, 0)
     try:
         for days in _portions(context):
-            gold = GoldDays(lake.lake, days, lake.registry, lake.collected)
+            gold = GoldDays(lake.lake, days, lake.registry, lake.settings.source_groups)
             for name, rows in gold.figures(sentiment.model).items():
                 changed[name] += len(publish(lake.lake, name, rows, stamp(context, name), gold.inputs, gate))
                 counts[name] += sum(part.num_rows for part in rows.values())

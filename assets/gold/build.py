@@ -1,6 +1,6 @@
 """Making the gold rows of event days, table by table, and publishing them by overwriting the days."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -14,7 +14,7 @@ from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import term_sets
 from assets.silver.versions import COLUMNS, latest
-from lake_config.registry import Registry, Source
+from lake_config.registry import Registry
 from lake_config.storage import Lake, conform
 from lake_config.tables import TABLES
 from lake_config.tables.bronze import CONNECTOR_TABLES
@@ -68,12 +68,15 @@ class _PerDay(dict[date, pl.DataFrame]):
 
 
 class GoldDays:
-    """Builds the gold tables of several event days from one reading of silver and bronze. `inputs` are the versions that were read."""
+    """Builds the gold tables of several event days from one reading of silver and bronze. `inputs` are the versions that were read.
 
-    def __init__(self, lake: Lake, days: Iterable[date], registry: Registry, collected: Mapping[str, Source]):
+    `groups`: the groups of sources that are on, as in LAKE_SOURCES; which sources were collected on a day follows from it and the registry.
+    """
+
+    def __init__(self, lake: Lake, days: Iterable[date], registry: Registry, groups: Collection[str]):
         self.lake, self.days, self.registry = lake, sorted(set(days)), registry
         self.sources = {source.id: source for source in registry.sources}
-        self.collected = collected
+        self.groups = groups
         self.inputs: dict[str, int] = {}
         self.landed = _PerDay(self._landed())
         self.rejects = _PerDay(self._read("silver.rejects"))
@@ -101,9 +104,9 @@ class GoldDays:
         log = _PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome"]))
         found = {}
         for day in self.days:
-            valid = [source for source in self.collected.values() if source.is_valid_on(day)]
+            collected = self.registry.collected(self.groups, day).values()
             rows = DayRows(latest(self.posts[day]), self.landed[day], self.rejects[day], log[day])
-            found[day] = source_health(day, valid, self.sources, rows)
+            found[day] = source_health(day, collected, self.sources, rows)
         return found
 
     def mentions(self, model: Scorer) -> dict[date, DayMentions]:

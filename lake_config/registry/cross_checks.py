@@ -8,34 +8,42 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
-from lake_config.registry.models import Agency, Place, Row, Source
+from lake_config.registry.models import Agency, Entry, Place, Row, Source, Switch, Verification
 from lake_config.registry.yaml_rows import Problem, RawRow
 
-R = TypeVar("R", bound=Row)
+E = TypeVar("E", bound=Entry)
 
 
 @dataclass(frozen=True)
-class Placed(Generic[R]):
+class Placed(Generic[E]):
     """A valid row together with where it was written."""
 
-    row: R
+    row: E
     raw: RawRow
 
 
-Rows = Mapping[str, list[Placed[Row]]]
+Rows = Mapping[str, list[Placed[Entry]]]
 
 
 def check(rows: Rows) -> list[Problem]:
     """All problems between rows. `rows` maps each section to its valid rows, in file order."""
-    problems = [problem for section in rows.values() for problem in _unique(section, "id", lambda row: row.id)]
+    problems = [problem for section in rows.values() for problem in _unique(section, "id", _id)]
     problems += _unique(rows["sources"], "url", lambda row: row.url if isinstance(row, Source) else None)
-    ids = {section: {placed.row.id for placed in placed_rows} for section, placed_rows in rows.items()}
+    problems += _unique(rows["checks"], "source_id", lambda row: row.source_id if isinstance(row, Verification) else None)
+    ids = {section: {placed.row.id for placed in found if isinstance(placed.row, Row)} for section, found in rows.items()}
+    hints: dict[tuple[str, str], str] = {}  # one slip can stand in every row of a long file
     for placed in (item for section in rows.values() for item in section):
         for field, section, wanted in _references(placed.row):
             if wanted not in ids[section]:
-                sentence = f"{wanted!r} is no id of the {section} registry{near(wanted, ids[section])}; expected {placed.row.wanted(field)}"
+                if (section, wanted) not in hints:
+                    hints[section, wanted] = near(wanted, ids[section])
+                sentence = f"{wanted!r} is no id of the {section} registry{hints[section, wanted]}; expected {placed.row.wanted(field)}"
                 problems.append(placed.raw.problem(field, sentence))
     return problems + _rings(rows["places"])
+
+
+def _id(row: Entry) -> str | None:
+    return row.id if isinstance(row, Row) else None
 
 
 def near(wanted: str, known: Iterable[str]) -> str:
@@ -44,7 +52,7 @@ def near(wanted: str, known: Iterable[str]) -> str:
     return f" (did you mean {', '.join(close)}?)" if close else ""
 
 
-def _unique(rows: list[Placed[Row]], field: str, key: Callable[[Row], str | None]) -> list[Problem]:
+def _unique(rows: list[Placed[Entry]], field: str, key: Callable[[Entry], str | None]) -> list[Problem]:
     problems = []
     first: dict[str, RawRow] = {}
     for placed in rows:
@@ -58,11 +66,13 @@ def _unique(rows: list[Placed[Row]], field: str, key: Callable[[Row], str | None
     return problems
 
 
-def _references(row: Row) -> list[tuple[str, str, str]]:
+def _references(row: Entry) -> list[tuple[str, str, str]]:
     """The ids a row points at: (its field, the section pointed into, the id)."""
     match row:
         case Source(area=str(area)):
             return [("area", "places", area)]
+        case Switch() | Verification():
+            return [("source_id", "sources", row.source_id)]
         case Agency():
             return [("area", "places", row.area)] + [("topics", "topics", topic) for topic in row.topics]
         case Place():
@@ -72,16 +82,17 @@ def _references(row: Row) -> list[tuple[str, str, str]]:
             return []
 
 
-def _rings(places: list[Placed[Row]]) -> list[Problem]:
+def _rings(places: list[Placed[Entry]]) -> list[Problem]:
     """A place that lies, through its parents, in itself: a reader walking up would never arrive."""
-    parents = {placed.row.id: placed.row.parent_id for placed in places if isinstance(placed.row, Place)}
+    known = [(placed, placed.row) for placed in places if isinstance(placed.row, Place)]
+    parents = {row.id: row.parent_id for _, row in known}
     problems = []
-    for placed in places:
-        seen = {placed.row.id}
-        above = parents.get(placed.row.id)
+    for placed, row in known:
+        seen = {row.id}
+        above = parents.get(row.id)
         while above is not None and above not in seen:
             seen.add(above)
             above = parents.get(above)
-        if above == placed.row.id:
+        if above == row.id:
             problems.append(placed.raw.problem("parent_id", "leads back to the place itself; expected parents that end at the city"))
     return problems

@@ -3,27 +3,33 @@
 Belongs here: finding rows by id and by date. Not here: loading (loader.py), matching names in texts (ml/).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
 from lake_config.errors import BadInputError
 from lake_config.registry.cross_checks import near
-from lake_config.registry.models import Agency, Place, Row, Source, Topic
+from lake_config.registry.models import Agency, Place, Row, Source, Switch, Topic, Verification
 
 R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """All rows, in file order. Every reference between them resolves."""
+    """All rows, in file order. Every reference between them resolves.
+
+    `switches` are the operator's decisions by source id, each source's oldest first; `checks` what was found when a source was last fetched
+    for verification. A source with such a finding is `verified`, whatever its row says.
+    """
 
     sources: tuple[Source, ...]
     topics: tuple[Topic, ...]
     agencies: tuple[Agency, ...]
     places: tuple[Place, ...]
+    switches: Mapping[str, tuple[Switch, ...]] = field(default_factory=dict)
+    checks: Mapping[str, Verification] = field(default_factory=dict)
 
     def source(self, source_id: str) -> Source:
         """The source with that id. Raises BadInputError naming the unknown id and ids near to it."""
@@ -48,7 +54,26 @@ class Registry:
             topics=_valid(self.topics, day),
             agencies=_valid(self.agencies, day),
             places=_valid(self.places, day),
+            switches=self.switches,
+            checks=self.checks,
         )
+
+    def switch(self, source_id: str, day: date) -> Switch | None:
+        """The operator's decision on a source that holds on a local day; None where there is none yet."""
+        return next((one for one in reversed(self.switches.get(source_id, ())) if one.since <= day), None)
+
+    def is_collected(self, source: Source, groups: Collection[str], day: date) -> bool:
+        """Whether a source is collected on a local day while those `groups` are on: its row holds, and the operator's decision, where there
+        is one, else its group or its row, says so.
+        """
+        if not source.is_valid_on(day):
+            return False
+        decision = self.switch(source.id, day) if self.switches else None
+        return decision.enabled if decision else source.enabled or source.group in groups
+
+    def collected(self, groups: Collection[str], day: date) -> dict[str, Source]:
+        """The sources collected on a local day while those `groups` are on, by id."""
+        return {source.id: source for source in self.sources if self.is_collected(source, groups, day)}
 
     def ancestors(self, place_id: str) -> tuple[Place, ...]:
         """The places that a place lies in, nearest first, the city last. Raises BadInputError for an unknown id."""

@@ -21,10 +21,23 @@ Fault = tuple[str, str]
 """A field of a row and the sentence that says what is wrong with it and what was expected."""
 
 
-class Row(BaseModel):
-    """What every registry row has. Dates are civil dates in Asia/Ho_Chi_Minh, both ends included; null means no known limit."""
+class Entry(BaseModel):
+    """One entry of a registry file, checked strictly: a field nobody declared or of another type is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def faults(self) -> list[Fault]:
+        """What is wrong between this entry's own fields; empty when nothing is."""
+        return []
+
+    @classmethod
+    def wanted(cls, field: str) -> str:
+        """What a field expects, as used in error sentences. Raises KeyError for a field the entry does not have."""
+        return cls.model_fields[field].description or "a value"
+
+
+class Row(Entry):
+    """What every registry row has. Dates are civil dates in Asia/Ho_Chi_Minh, both ends included; null means no known limit."""
 
     id: Id = Field(description="an id: lower-case ASCII letters and digits, parts joined by - or _")
     valid_from: date | None = Field(default=None, description="the first day the row holds, as YYYY-MM-DD without quotes, or null")
@@ -38,16 +51,11 @@ class Row(BaseModel):
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
 
     def faults(self) -> list[Fault]:
-        """What is wrong between this row's own fields; empty when nothing is."""
+        """As Entry.faults: the span of validity has its ends in order."""
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             wanted = self.wanted("valid_to")
             return [("valid_to", f"{self.valid_to} lies before valid_from {self.valid_from}; expected {wanted}")]
         return []
-
-    @classmethod
-    def wanted(cls, field: str) -> str:
-        """What a field expects, as used in error sentences. Raises KeyError for a field the row does not have."""
-        return cls.model_fields[field].description or "a value"
 
 
 class Source(Row):
@@ -82,14 +90,31 @@ class Source(Row):
     def faults(self) -> list[Fault]:
         """As Row.faults, and the url fits the connector."""
         found = super().faults()
-        wanted = self.wanted("url")
         if self.url is not None and not self.url.startswith(("http://", "https://", DEMO_CITY + "/")):
-            found.append(("url", f"is {self.url!r}; expected {wanted}"))
+            found.append(("url", f"is {self.url!r}; expected {self.wanted('url')}"))
         if self.connector == "news_feeds" and self.url is None:
-            found.append(("url", f"is missing; expected {wanted}"))
+            found.append(("url", f"is missing; expected {self.wanted('url')}"))
         if self.connector == "exports" and self.url is not None:
             found.append(("url", f"is {self.url!r}, but exports arrive as files; expected null"))
         return found
+
+
+class Switch(Entry):
+    """An operator's decision to listen to a source, or not to, from a local day on. The latest decision up to a day holds on it."""
+
+    source_id: Id = Field(description="the id of a source in the sources registry")
+    enabled: bool = Field(description="true or false: is it collected from that day on")
+    since: date = Field(description="the first local day it holds, as YYYY-MM-DD")
+    reason: Text = Field(description="a sentence on why")
+
+
+class Verification(Entry):
+    """That a source was fetched once and answered with a document that the lake can read."""
+
+    source_id: Id = Field(description="the id of a source in the sources registry")
+    verified_on: date = Field(description="the local day it answered, as YYYY-MM-DD")
+    document: Text = Field(description="the kind of document it answered with, such as RSS")
+    entries: int = Field(ge=0, description="how many entries the document listed, 0 or more")
 
 
 class Topic(Row):

@@ -41,8 +41,8 @@ class RawRow:
 
     @property
     def label(self) -> str:
-        """How errors name the row: by its id where it has a usable one."""
-        row_id = self.values.get("id")
+        """How errors name the row: by its id, or that of the source it speaks of, where it has a usable one."""
+        row_id = self.values.get("id", self.values.get("source_id"))
         return f"{self.section} row {row_id!r}" if isinstance(row_id, str) else f"{self.section} row without an id"
 
     def problem(self, name: str, sentence: str) -> Problem:

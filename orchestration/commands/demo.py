@@ -84,7 +84,7 @@ def check(settings: Settings) -> DemoReport:
     lake = Lake(settings, "auditor")
     truth = city_truth(settings)
     gold = {name: _whole(lake, name) for name in ("gold.sentiment_daily", "gold.source_daily", "gold.accounting", "gold.quality_results")}
-    connectors = {source.id: source.connector for source in load_registry(settings.extra_registry).sources if source.group == "demo"}
+    connectors = {source.id: source.connector for source in load_registry(settings.registry_folders).sources if source.group == "demo"}
     faults = account_faults(truth, gold["gold.accounting"], gold["gold.source_daily"], connectors)
     failed = gold["gold.quality_results"].filter(~pl.col("is_success") & pl.col("is_blocking"))
     faults += [f"{row['table_name']} {row['event_date']}: {row['expectation']} does not hold" for row in failed.iter_rows(named=True)]

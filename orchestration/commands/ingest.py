@@ -108,7 +108,7 @@ def known_source(resource: LakeResource, source_id: str) -> Source:
         )
     if source_id not in resource.collected:
         raise BadInputError(
-            f"The source {source_id} is off: set enabled: true in its registry row, or add its group {source.group} to LAKE_SOURCES."
+            f"The source {source_id} is off: './lake sources enable {source_id}', or add its group {source.group} to LAKE_SOURCES."
         )
     return source
 
@@ -174,7 +174,7 @@ def _account(landed: Sequence[Landed], before: int, began: datetime, turned: Tur
     lake, table_name = resource.lake, f"bronze.{CONNECTOR}"
     at = lake.open(table_name)
     days = lake.days_added(table_name, before, at)
-    gold = GoldDays(lake, days, resource.registry, resource.collected)
+    gold = GoldDays(lake, days, resource.registry, resource.settings.source_groups)
     etags = {one.etag: one.path.name for one in landed}
     tags = lake.days(table_name, days, ["batch_id", "row_number", "etag", "fetched_at"], at)
     ours = tags.filter(pl.col("etag").is_in(list(etags)) & (pl.col("fetched_at") >= began)).with_columns(connector=pl.lit(CONNECTOR))

@@ -131,18 +131,18 @@ def test_an_account_that_does_not_add_up_is_not_published(lake: Lake) -> None:
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     at = lake.open("silver.posts")
     lake.overwrite_day(at, "silver.posts", FIRST, TABLES["silver.posts"].schema.empty_table(), stamp({}), {})
-    account = GoldDays(lake, DAYS, REGISTRY, SOURCES).accounting()
+    account = GoldDays(lake, DAYS, REGISTRY, ("upload",)).accounting()
     with pytest.raises(QualityError, match=r"gold\.accounting"):
         publish(lake, "gold.accounting", account, stamp, {}, gate)
     assert lake.open("gold.accounting").version() == 0
     refresh_days(lake, [FIRST], SOURCES, stamp, gate)
-    account = GoldDays(lake, DAYS, REGISTRY, SOURCES).accounting()
+    account = GoldDays(lake, DAYS, REGISTRY, ("upload",)).accounting()
     assert publish(lake, "gold.accounting", account, stamp, {}, gate) == DAYS
 
 
 def test_days_that_have_lost_all_their_rows_are_emptied(lake: Lake) -> None:
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
-    account = GoldDays(lake, DAYS, REGISTRY, SOURCES).accounting()
+    account = GoldDays(lake, DAYS, REGISTRY, ("upload",)).accounting()
     assert publish(lake, "gold.accounting", account, stamp, {}, gate) == DAYS
     nothing = {day: account[day].slice(0, 0) for day in DAYS[:2]}
     assert publish(lake, "gold.accounting", nothing | {DAYS[2]: account[DAYS[2]]}, stamp, {}, gate) == DAYS[:2]
@@ -174,7 +174,7 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     model = SentimentModel.load()
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     with pytest.raises(UnlabelledError, match=r"2024-02-01: 6 labels are missing"):
-        GoldDays(lake, DAYS, REGISTRY, SOURCES).figures(model)
+        GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     slow = Interrupted(lake.settings, lambda: label_days(lake, DAYS, model, REGISTRY, stamp, gate))
     with pytest.raises(CommitFailedError):
         label_days(slow, DAYS, model, REGISTRY, stamp, gate)
@@ -182,7 +182,7 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     assert sorted(opinions.group_by("task").len().iter_rows()) == [("place", 12), ("sentiment", 12), ("topic", 12)]
     report = label_days(lake, DAYS, model, REGISTRY, stamp, gate)
     assert (report.texts, set(report.labelled.values())) == (12, {0})
-    tables = GoldDays(lake, DAYS, REGISTRY, SOURCES).figures(model)
+    tables = GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     assert sum(rows["mentions"].to_pylist()[0] for rows in tables["gold.sentiment_daily"].values()) == 12
 
 
@@ -197,5 +197,5 @@ def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
     both = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     key = TABLES["silver.opinions"].key
     assert both.filter(pl.col("weights_digest") != "f" * 64).sort(key).equals(first.sort(key))
-    figures = GoldDays(lake, DAYS, REGISTRY, SOURCES).figures(other)["gold.sentiment_daily"][FIRST]
+    figures = GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(other)["gold.sentiment_daily"][FIRST]
     assert (figures["model_id"].to_pylist(), figures["mentions"].to_pylist()) == (["sentiment-v1"], [2])

@@ -72,7 +72,7 @@ class World:
         return refine_days(self.lake, days, SOURCES, stamp, gate), label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
 
     def publish(self, days: list[date]) -> dict[str, list[date]]:
-        gold = GoldDays(self.lake, days, REGISTRY, COLLECTED)
+        gold = GoldDays(self.lake, days, REGISTRY, ("demo", "upload"))
         tables = {"gold.accounting": gold.accounting(), **gold.figures(self.model)}
         return {name: publish(self.lake, name, by_day, stamp, gold.inputs, gate) for name, by_day in tables.items()}
 
@@ -293,7 +293,7 @@ def test_every_silver_and_gold_commit_names_its_inputs(world: World) -> None:
 
 
 def test_sources_no_longer_collected_do_not_stop_the_figures(world: World) -> None:
-    tables = GoldDays(world.lake, world.days(), REGISTRY, {}).figures(world.model)
+    tables = GoldDays(world.lake, world.days(), REGISTRY, ()).figures(world.model)
     daily = pa.concat_tables(tables["gold.sentiment_daily"].values())
     assert set(daily["expected_sources"].to_pylist()) == {0}
     assert daily["coverage_share"].null_count == daily.num_rows > 0

@@ -182,7 +182,7 @@ def test_a_registry_file_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_folders_without_registry_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a folder"):
         load_registry((tmp_path / "nowhere",))
-    with pytest.raises(ConfigError, match=r"holds no \*\.yaml file"):
+    with pytest.raises(ConfigError, match=r"holds no \*\.yaml or \*\.csv file"):
         load_registry((tmp_path,))
     (tmp_path / "rows.yml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"rows\.yml would be overlooked; rename"):
