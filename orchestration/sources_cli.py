@@ -33,13 +33,16 @@ class State(StrEnum):
     OFF = "off"
 
 
+_State = Annotated[State | None, typer.Option(help="Only those that are collected, or only those that are not.")]
+
+
 @app.command("list")
 def list_command(
     connector: _Connector = None,
     kind: _Kind = None,
     area: _Area = None,
     group: _Group = None,
-    state: Annotated[State | None, typer.Option(help="Only those that are collected, or only those that are not.")] = None,
+    state: _State = None,
     limit: Annotated[int, typer.Option(min=0, help="Print at most so many; 0 prints all. JSON always has all.")] = 300,
     as_json: _Json = False,
 ) -> None:
@@ -55,6 +58,33 @@ def list_command(
     print_table(columns, [[getattr(one, column) for column in columns] for one in shown])
     rest = f"; {len(found) - len(shown):,} more: --limit 0 prints all" if len(shown) < len(found) else ""
     print_lines(["", f"{len(found):,} sources, {sum(one.state == 'on' for one in found):,} on{rest}"])
+
+
+@app.command()
+def check(
+    ids: Annotated[list[str] | None, typer.Argument(help="Registry ids of sources.", show_default=False)] = None,
+    connector: _Connector = None,
+    kind: _Kind = None,
+    area: _Area = None,
+    group: _Group = None,
+    state: _State = None,
+    as_json: _Json = False,
+) -> None:
+    """Ask the named sources once each, say what they answer, and mark those that answered as verified; exit 1 when one did not."""
+    from orchestration.commands.sources import Filters
+    from orchestration.commands.sources_check import check_sources, chosen
+
+    settings = load_settings()
+    asked = chosen(settings, ids or [], Filters(connector, kind, area, group, state.value if state else None))
+    found = check_sources(settings, asked, Steps())
+    good = sum(one.is_good for one in found)
+    if as_json:
+        print_json([{**asdict(one), "is_good": one.is_good} for one in found])
+    else:
+        columns = ["id", "document", "entries", "outcome", "http_status", "finding", "said"]
+        print_table(columns, [[getattr(one, column) for column in columns] for one in found])
+        print_lines(["", f"{good:,} of {len(found):,} answered with a document the lake can read; they are marked as verified."])
+    raise typer.Exit(0 if good == len(found) else 1)
 
 
 @app.command()

@@ -29,8 +29,18 @@ def test_every_command_is_in_the_table_and_every_named_command_exists() -> None:
 
 def test_every_option_named_beside_a_command_exists() -> None:
     for command, rest in re.findall(r"`\./lake (\w+)([^`]*)`", _text()):
-        known = {option for parameter in COMMANDS[command].params for option in parameter.opts}
+        found = COMMANDS[command]
+        under = getattr(found, "commands", {})
+        words = re.findall(r"^ (\w+)(?![\w\\|])", rest) if under else []
+        assert set(words) <= set(under), rest
+        known = {option for parameter in (under[words[0]] if words else found).params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, command
+
+
+def test_the_commands_of_the_sources_are_all_told() -> None:
+    told = re.search(r"`\./lake sources ([\w\\|]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert told is not None
+    assert sorted(told[1].split("\\|")) == sorted(COMMANDS["sources"].commands)
 
 
 def test_the_two_commands_of_the_start_are_there_alone() -> None:
