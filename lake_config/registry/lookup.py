@@ -24,12 +24,12 @@ class Registry:
     for verification. A source with such a finding is `verified`, whatever its row says.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = field(hash=False)  # there may be 100,000, and the hash is asked for with every day
     topics: tuple[Topic, ...]
     agencies: tuple[Agency, ...]
     places: tuple[Place, ...]
-    switches: Mapping[str, tuple[Switch, ...]] = field(default_factory=dict)
-    checks: Mapping[str, Verification] = field(default_factory=dict)
+    switches: Mapping[str, tuple[Switch, ...]] = field(default_factory=dict, hash=False)
+    checks: Mapping[str, Verification] = field(default_factory=dict, hash=False)
 
     def source(self, source_id: str) -> Source:
         """The source with that id. Raises BadInputError naming the unknown id and ids near to it."""
