@@ -34,7 +34,7 @@ IDENTITIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 _PORT_OFFSETS = {
     "s3": 0, "filer": 1, "master": 2, "volume": 3, "admin": 4,
     "s3_grpc": 5, "filer_grpc": 6, "master_grpc": 7, "volume_grpc": 8, "admin_grpc": 9,
-    "code_server": 10, "dagster": 11, "superset": 12, "demo_city": 13,
+    "code_server": 10, "dagster": 11, "superset": 12, "demo_city": 13, "push": 14,
 }  # fmt: skip
 DEFAULT_PORT_BASE = 8300
 FIRST_EVENT_DATE = date(2015, 1, 1)
@@ -166,12 +166,12 @@ def _default_groups(home: Path) -> str:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment (os.environ by default).
 
-    LAKE_HOME (default .lake), LAKE_PORT_BASE (14 consecutive ports, default 8300), LAKE_S3_PORT, LAKE_DAGSTER_PORT, LAKE_SUPERSET_PORT,
-    LAKE_DEMO_CITY_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES (groups of sources to
-    poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL,
-    LAKE_DEMO_SCALE (size of the demo city, 1 is about 12,000 posts), LAKE_REGISTRY (folders with further
-    registry files, separated by ':'), LAKE_CONTACT (address or page that the User-Agent names to those whose sites are read). The platform
-    connectors read LAKE_GRAPH_TOKEN, LAKE_GRAPH_VERSION, LAKE_YOUTUBE_KEY and LAKE_YOUTUBE_DAILY_UNITS from `environment` when they run.
+    LAKE_HOME (default .lake), LAKE_PORT_BASE (15 consecutive ports, default 8300), LAKE_S3_PORT, LAKE_DAGSTER_PORT, LAKE_SUPERSET_PORT,
+    LAKE_DEMO_CITY_PORT, LAKE_PUSH_PORT, LAKE_S3_ENDPOINT (an outside store such as http://minio:9000), LAKE_S3_REGION, LAKE_SOURCES
+    (groups of sources to poll, comma-separated; default upload, and demo in a lake of the demo city), LAKE_DEMO_CITY_URL, LAKE_DEMO_SCALE
+    (size of the demo city, 1 is about 12,000 posts), LAKE_REGISTRY (folders with further registry files, separated by ':'), LAKE_CONTACT
+    (address or page that the User-Agent names to those whose sites are read). The platform connectors read LAKE_GRAPH_TOKEN,
+    LAKE_GRAPH_VERSION, LAKE_YOUTUBE_KEY and LAKE_YOUTUBE_DAILY_UNITS from `environment` when they run.
     Raises ConfigError naming the variable that is wrong.
     """
     env = dict(os.environ if environment is None else environment)
@@ -180,7 +180,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     if base + max(_PORT_OFFSETS.values()) > 65535:
         raise ConfigError(f"LAKE_PORT_BASE={base} leaves no room for {len(_PORT_OFFSETS)} consecutive ports below 65536.")
     ports = {name: base + offset for name, offset in _PORT_OFFSETS.items()}
-    for name in ("s3", "dagster", "superset", "demo_city"):
+    for name in ("s3", "dagster", "superset", "demo_city", "push"):
         ports[name] = _port(env, f"LAKE_{name.upper()}_PORT", ports[name])
     endpoint = env.get("LAKE_S3_ENDPOINT", "").rstrip("/")
     _check_address("LAKE_S3_ENDPOINT", endpoint)

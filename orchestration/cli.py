@@ -16,6 +16,7 @@ import typer
 
 from lake_config.errors import BadInputError, LakeError
 from lake_config.settings import load_settings
+from orchestration.commands.bench import app as bench_app
 from orchestration.commands.terminal import Steps, print_csv, print_json, print_lines, print_table
 from orchestration.sources_cli import app as sources_app
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Lắng Nghe: a social-listening lakehouse. State lives in LAKE_HOME (default .lake); ports start at LAKE_PORT_BASE (default 8300).",
 )
 app.add_typer(sources_app, name="sources")
+app.add_typer(bench_app, name="bench")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -143,6 +145,19 @@ def sql(
         print_csv(answer.columns, answer.rows)
     else:
         print_table(answer.columns, answer.rows)
+
+
+@app.command()
+def pushkey(
+    source: Annotated[str, typer.Argument(help="Registry id of a source of the connector provider_push.", show_default=False)],
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="Let the key before stay valid beside the new one.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Make no key; forget those of the source.")] = False,
+) -> None:
+    """Make the key with which a data provider pushes its stream; it is printed this once."""
+    from orchestration.commands.push_keys import give_key, revoke_key
+
+    settings = load_settings()
+    print_lines(revoke_key(settings, source) if revoke else give_key(settings, source, keeps_old=keep_old))
 
 
 @app.command()

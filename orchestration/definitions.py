@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.bronze.assets import BRONZE_ASSETS, FETCH_LOG_SPEC
+from assets.bronze.assets import BRONZE_ASSETS, FETCH_LOG_SPEC, PUSH_LEDGER_SPEC
 from assets.gold.assets import GOLD_ASSETS, QUALITY_RESULTS_SPEC
 from assets.silver.assets import SILVER_ASSETS
 from assets.support import LakeResource, ModelResource
@@ -14,7 +14,7 @@ from orchestration.sensors import SENSORS
 def build_definitions() -> dg.Definitions:
     """All definitions of the lake. Imports nothing from the network and reads no secret; resources do so when a run needs them."""
     return dg.Definitions(
-        assets=[*BRONZE_ASSETS, FETCH_LOG_SPEC, *SILVER_ASSETS, *GOLD_ASSETS, QUALITY_RESULTS_SPEC],
+        assets=[*BRONZE_ASSETS, FETCH_LOG_SPEC, PUSH_LEDGER_SPEC, *SILVER_ASSETS, *GOLD_ASSETS, QUALITY_RESULTS_SPEC],
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,

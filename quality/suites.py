@@ -75,6 +75,7 @@ RULES: Mapping[str, Rules] = {
     "bronze.exports": _ENVELOPE_RULES,
     "bronze.page_posts": _ENVELOPE_RULES,
     "bronze.video_comments": _ENVELOPE_RULES,
+    "bronze.provider_push": _ENVELOPE_RULES,
     "bronze.fetch_log": Rules(allowed={"outcome": list(FETCH_OUTCOMES), "finding": list(FETCH_FINDINGS)}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
     "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.bronze import exports, news_feeds, page_posts, video_comments
+from assets.bronze import exports, news_feeds, page_posts, provider_push, video_comments
 from assets.bronze.landing import CollectReport
 from assets.support import (
     COLLECTION_DAYS,
@@ -33,6 +33,7 @@ COLLECTORS: dict[str, Collector] = {
     "exports": exports.collect,
     "page_posts": page_posts.collect,
     "video_comments": video_comments.collect,
+    "provider_push": provider_push.collect,
 }
 """Connector name -> what collects for it."""
 
@@ -103,5 +104,8 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
 
 FETCH_LOG_SPEC = table_spec("bronze.fetch_log", deps=[f"bronze.{name}" for name in COLLECTORS], kinds=("bronze",), is_fresh=False)
 """Written by the collectors along with their data."""
+
+PUSH_LEDGER_SPEC = table_spec("bronze.push_ledger", deps=["bronze.provider_push"], kinds=("bronze",), is_fresh=False)
+"""Written by the push server, after what it indexes."""
 
 BRONZE_ASSETS = [_bronze_asset(connector) for connector in COLLECTORS]

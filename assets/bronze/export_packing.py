@@ -44,28 +44,34 @@ def ending_of(name: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def unpacked(data: bytes, packing: str | None) -> bytes:
+class TooLargeError(BadInputError):
+    """What was sent unpacks to more than is taken."""
+
+
+def unpacked(data: bytes, packing: str | None, max_bytes: int | None = None) -> bytes:
     """The bytes that were packed with 'gzip' or 'zstd' (several members or frames in a row are one file), or `data` where packing is None.
 
-    Raises BadInputError when they are damaged or cut off, or go beyond MAX_UNPACKED_BYTES or MAX_RATIO; it stops reading there.
+    Raises BadInputError when they are damaged or cut off, TooLargeError beyond `max_bytes` (MAX_UNPACKED_BYTES where None) or MAX_RATIO;
+    it stops reading there.
     """
+    limit = MAX_UNPACKED_BYTES if max_bytes is None else max_bytes
     if packing is None:
         return data
     if not data:
-        raise BadInputError(f"The file is empty, which no {packing} file is; send it again.")
+        raise BadInputError(f"It is empty, which nothing in {packing} is; send it again.")
     made = bytearray()
     try:
         for part in _parts(data, packing):
             made += part
-            if len(made) > MAX_UNPACKED_BYTES:
-                raise BadInputError(f"The file unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; send it as several files.")
+            if len(made) > limit:
+                raise TooLargeError(f"It unpacks to more than {limit:,} bytes; send it in several parts.")
             if len(made) > max(_RATIO_FROM_BYTES, MAX_RATIO * len(data)):
-                raise BadInputError(
-                    f"The file unpacks to more than {MAX_RATIO} times its {len(data):,} bytes, which posts never do; send it unpacked."
+                raise TooLargeError(
+                    f"It unpacks to more than {MAX_RATIO} times its {len(data):,} bytes, which posts never do; send it unpacked."
                 )
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         place = f"beyond {len(made):,} unpacked bytes (after line {made.count(_LINE_END)})"
-        raise BadInputError(f"The file is not readable {packing} {place}: {error}; send it again.") from error
+        raise BadInputError(f"It is not readable {packing} {place}: {error}; send it again.") from error
     return bytes(made)
 
 

@@ -6,7 +6,6 @@ in chunks and goes on after a crash where it stopped.
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
@@ -19,10 +18,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from minio.datatypes import Object as S3Object
 
-from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
-from assets.bronze.export_files import canonical_row, matched_row, read_csv_record
+from assets.bronze.envelope import Batch, FetchAttempt, Item
 from assets.bronze.export_packing import ENDINGS, ending_of, rows_of_file
-from assets.bronze.export_workbook import read_workbook_row
+from assets.bronze.export_rows import parse_row, row_items
 from assets.bronze.landing import Clock, CollectReport, land, log_attempts, utc_now
 from lake_config.errors import BadInputError
 from lake_config.registry import Source
@@ -35,48 +33,19 @@ MAP_METADATA = "column-map"
 _CHUNK_ROWS = 50_000
 
 
-def parse_row(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """A raw export row under canonical names. Raises ValueError (json, unicode and CSV errors among them) when it cannot be read."""
-    if payload_format == "csv_record":
-        row = read_csv_record(payload, context)
-    elif payload_format == "xlsx_row":
-        row = read_workbook_row(payload, context)
-    else:
-        value = json.loads(payload)
-        if not isinstance(value, dict):
-            raise TypeError(f"a JSON {type(value).__name__} where an object is expected")
-        row = matched_row(value, context["columns"]) if payload_format == "jsonl_line" else canonical_row(value, context["columns"])
-    if context.get("kind"):
-        row.setdefault("kind", context["kind"])
-    return row
+def _rows(payloads: Iterable[bytes], payload_format: str, context: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    for payload in payloads:
+        try:
+            yield payload, parse_row(payload, payload_format, context)
+        except (ValueError, TypeError, RecursionError):
+            yield payload, {}  # silver says why; the row stays
 
 
 def _items(source: Source, listed: S3Object, data: bytes, given: Mapping[str, str] | None) -> Iterator[Item]:
-    """The rows of a file as items. A row without id is named by its bytes and how often they came before in the file."""
+    """The rows of a file as items."""
     payload_format, raw_context, payloads = rows_of_file(str(listed.object_name), data, given)
-    context = json.loads(raw_context)
-    repeats: Counter[str] = Counter()
-    for payload in payloads:
-        try:
-            row = parse_row(payload, payload_format, context)
-        except (ValueError, TypeError, RecursionError):
-            row = {}
-        native_id = storable(str(row.get("id", "")).strip())
-        if not native_id:
-            digest = hashlib.sha256(payload).hexdigest()
-            native_id = f"sha256:{digest}" + (f"#{repeats[digest]}" if repeats[digest] else "")
-            repeats[digest] += 1
-        published = row.get("published_at")
-        yield Item(
-            source_id=source.id,
-            native_id=native_id,
-            payload=payload,
-            payload_format=payload_format,
-            payload_context=raw_context,
-            url=storable(str(row["url"])) if row.get("url") else None,
-            published_at=None if published is None else storable(str(published)),
-            etag=listed.etag,
-        )
+    rows = _rows(payloads, payload_format, json.loads(raw_context))
+    return row_items(source.id, rows, payload_format, raw_context, listed.etag)
 
 
 def first_days(table: DeltaTable, source_ids: Iterable[str], native_ids: Iterable[str]) -> dict[str, date]:

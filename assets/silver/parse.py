@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assets.bronze.article_document import Fault, Unreadable, read_article
-from assets.bronze.exports import parse_row
+from assets.bronze.export_rows import parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
 from assets.silver.parse_api import API_FORMATS, parse_api
 from assets.silver.records import Parsed, Refused, count_of

@@ -94,8 +94,9 @@ class Source(Row):
             found.append(("url", f"is {self.url!r}; expected {self.wanted('url')}"))
         if self.connector == "news_feeds" and self.url is None:
             found.append(("url", f"is missing; expected {self.wanted('url')}"))
-        if self.connector == "exports" and self.url is not None:
-            found.append(("url", f"is {self.url!r}, but exports arrive as files; expected null"))
+        arrives = {"exports": "exports arrive as files", "provider_push": "pushed batches come by themselves"}.get(self.connector)
+        if arrives and self.url is not None:
+            found.append(("url", f"is {self.url!r}, but {arrives}; expected null"))
         return found
 
 

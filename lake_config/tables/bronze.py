@@ -80,7 +80,31 @@ EXPORTS = envelope_table(
 )
 PAGE_POSTS = envelope_table("page_posts", "Posts, comments and replies of public pages from the Graph API, append-only: each version once.")
 VIDEO_COMMENTS = envelope_table("video_comments", "Videos, comments and replies from the YouTube Data API, append-only: each version once.")
-CONNECTOR_TABLES = {"news_feeds": NEWS_FEEDS, "exports": EXPORTS, "page_posts": PAGE_POSTS, "video_comments": VIDEO_COMMENTS}
+PROVIDER_PUSH = envelope_table(
+    "provider_push", "Lines that providers pushed, append-only; payload_context names the provider's batch and the digest of its body."
+)
+PUSH_LEDGER = Table(
+    name="bronze.push_ledger",
+    description="One row per batch that a provider pushed: an index of bronze.provider_push, behind it by up to an hour. Partitioned by the local day of receipt.",
+    columns=(
+        Column("event_date", DATE, "Local civil day of receipt."),
+        Column("source_id", STRING, "Registry id of the source."),
+        Column("provider_batch", STRING, "The provider's own id of the batch."),
+        Column("body_sha256", STRING, "SHA-256 of the batch's unpacked body, hexadecimal."),
+        Column("batch_id", STRING, "batch_id of its rows in bronze.provider_push."),
+        Column("row_count", INT, "Lines in the batch."),
+        Column("received_at", TIME, "When the batch was received, UTC."),
+        Column("undated", STRING, "JSON array of the native ids without a usable time, which stand on the day of receipt."),
+    ),
+    key=("source_id", "batch_id"),
+)
+CONNECTOR_TABLES = {
+    "news_feeds": NEWS_FEEDS,
+    "exports": EXPORTS,
+    "page_posts": PAGE_POSTS,
+    "video_comments": VIDEO_COMMENTS,
+    "provider_push": PROVIDER_PUSH,
+}
 """Connector name -> its bronze table. A new connector adds a line here, a module in assets/bronze and a registry entry."""
 
-BRONZE = (*CONNECTOR_TABLES.values(), FETCH_LOG)
+BRONZE = (*CONNECTOR_TABLES.values(), FETCH_LOG, PUSH_LEDGER)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from lake_config.errors import ServiceError
 from lake_config.settings import Settings, demo_marker
 from orchestration.commands.terminal import print_json, print_lines, print_table
+from orchestration.push.keys import has_keys
 from orchestration.services.programs import SERVICES, build_program, service_url, supervisor_environment
 from orchestration.services.supervisor import Progress, ServiceStatus, start_services, status, stop_services
 
@@ -16,8 +17,9 @@ _UP = ("RUNNING", "OUTSIDE")
 
 
 def wanted_services(settings: Settings) -> list[str]:
-    """The services './lake up' starts: all of them, the demo city only in a lake that holds it."""
-    return [name for name in SERVICES if name != "demo_city" or demo_marker(settings.home).is_file()]
+    """The services './lake up' starts: the demo city only in a lake that holds it, the push server only when a provider has a key."""
+    unwanted = {"demo_city": not demo_marker(settings.home).is_file(), "push": not has_keys(settings)}
+    return [name for name in SERVICES if not unwanted.get(name)]
 
 
 def up(settings: Settings, progress: Progress) -> None:

@@ -5,6 +5,7 @@ import socket
 import httpx
 
 from lake_config.settings import Settings
+from orchestration.services.programs import push_host
 
 _SECONDS = 5.0
 _LOCATIONS = """{ workspaceOrError { __typename ... on PythonError { message } ... on Workspace { locationEntries {
@@ -83,5 +84,8 @@ def complaint(settings: Settings, name: str) -> str | None:
             return _daemon(settings)
         case "superset":
             return _get(f"http://127.0.0.1:{settings.ports['superset']}/health", range(200, 201))
+        case "push":
+            host = push_host(settings)
+            return _get(f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{settings.ports[name]}/", range(200, 201))  # noqa: S104
         case _:
             return _get(f"http://127.0.0.1:{settings.ports[name]}/", range(200, 500))

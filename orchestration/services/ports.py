@@ -8,7 +8,13 @@ from lake_config.errors import ServiceError
 from lake_config.settings import Settings
 from orchestration.services.programs import SERVICES, service_ports
 
-_OWN_VARIABLE = {"s3": "LAKE_S3_PORT", "dagster": "LAKE_DAGSTER_PORT", "superset": "LAKE_SUPERSET_PORT", "demo_city": "LAKE_DEMO_CITY_PORT"}
+_OWN_VARIABLE = {
+    "s3": "LAKE_S3_PORT",
+    "dagster": "LAKE_DAGSTER_PORT",
+    "superset": "LAKE_SUPERSET_PORT",
+    "demo_city": "LAKE_DEMO_CITY_PORT",
+    "push": "LAKE_PUSH_PORT",
+}
 
 
 def is_free(port: int) -> bool:

@@ -21,6 +21,7 @@ STAMP = "LAKE_INSTANCE"
 """Environment variable that marks every process of one lake, grandchildren too, so that none is ever lost or mistaken."""
 
 _FOREIGN_PREFIXES = ("AWS_", "WEED_", "DAGSTER_", "SUPERSET_", "S3_", "FLASK_", "GOLD_")
+_S3_PLACE = ("LAKE_S3_ENDPOINT", "LAKE_S3_REGION", "LAKE_S3_PORT")
 _PLAIN_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HOME", STAMP)
 
 
@@ -53,6 +54,7 @@ SERVICES: Mapping[str, Service] = {
         Service("code_server", "Dagster code server", ("code_server",), 120, 20),
         Service("webserver", "Dagster UI", ("dagster",), 120, 15),
         Service("daemon", "Dagster daemon", (), 120, 20),
+        Service("push", "push server", ("push",), 60, 45),
         Service("superset", "Superset", ("superset",), 240, 15),
     )
 }
@@ -179,6 +181,19 @@ def _superset(settings: Settings, environment: Mapping[str, str]) -> Program:
     return Program([str(python), str(folder / "serve.py")], variables, folder)
 
 
+def push_host(settings: Settings) -> str:
+    """The address on which the push server listens."""
+    return settings.environment.get("LAKE_PUSH_HOST") or "127.0.0.1"
+
+
+def _push(settings: Settings, environment: Mapping[str, str]) -> Program:
+    keys = settings.credentials("collector")  # landing and bronze only; none of the lake's other keys reaches a server that others talk to
+    given = {name: value for name, value in lake_environment(settings).items() if not name.startswith("LAKE_S3_") or name in _S3_PLACE}
+    variables = {**_plain(environment), **given, "LAKE_S3_COLLECTOR_KEY": keys.key, "LAKE_S3_COLLECTOR_SECRET": keys.secret}
+    argv = [sys.executable, "-m", "orchestration.push.server", "--host", push_host(settings), "--port", str(settings.ports["push"])]
+    return Program(argv, {**variables, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}, REPOSITORY)
+
+
 def _demo_city(settings: Settings, environment: Mapping[str, str]) -> Program:
     state = demo_state(settings)
     options = ["--port", str(settings.ports["demo_city"]), "--round", str(state.released_round), "--scale", str(state.scale)]
@@ -192,6 +207,7 @@ _BUILDERS: Mapping[str, Callable[[Settings, Mapping[str, str]], Program]] = {
     "code_server": _code_server,
     "webserver": _webserver,
     "daemon": _daemon,
+    "push": _push,
     "superset": _superset,
 }
 

@@ -30,8 +30,8 @@ _POLL_SECONDS = 0.2
 _ALIVE = frozenset({"RUNNING", "STARTING", "BACKOFF"})
 _HAS_PROCESS = frozenset({"RUNNING", "STARTING"})
 _GONE = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
-_START_WAVES = (("store", "demo_city"), ("code_server",), ("webserver", "superset"), ("daemon",))
-_STOP_WAVES = (("superset", "daemon", "webserver", "demo_city"), ("code_server",), ("store",))
+_START_WAVES = (("store", "demo_city"), ("code_server", "push"), ("webserver", "superset"), ("daemon",))
+_STOP_WAVES = (("superset", "daemon", "webserver", "push", "demo_city"), ("code_server",), ("store",))
 """Within a wave services are asked together; runs go down with the code server that started them, the store last."""
 
 Progress = Callable[[str], None]

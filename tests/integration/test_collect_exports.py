@@ -115,7 +115,7 @@ def test_packed_files_and_workbooks_land_their_rows_and_damaged_ones_say_where(l
         ("unreadable", 1),
     ]
     details = sorted(str(attempt.detail) for attempt in report.failures)
-    assert details[0].startswith("landing/exports/upload/b.jsonl.gz: The file is not readable gzip beyond ")
+    assert details[0].startswith("landing/exports/upload/b.jsonl.gz: It is not readable gzip beyond ")
     assert details[1].startswith("landing/exports/upload/d.xlsx: The file is no readable .xlsx workbook")
     found = landed(lake, "exports")
     assert Counter(found["payload_format"].to_list()) == {"jsonl_line": 300, "xlsx_row": 2, "file": 2}

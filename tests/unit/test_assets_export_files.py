@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.bronze.export_files import ALIASES, column_map, rows_of
-from assets.bronze.exports import parse_row
+from assets.bronze.export_rows import parse_row
 from lake_config.errors import BadInputError
 
 HEADER = "id,text,likes"

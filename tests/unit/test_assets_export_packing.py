@@ -68,7 +68,7 @@ def test_a_cut_off_file_is_refused_with_its_place(packing: str) -> None:
     for length in (1, 4, len(packed) // 2, len(packed) - 1):
         with pytest.raises(BadInputError, match=rf"not readable {packing} beyond [\d,]+ unpacked bytes \(after line \d+\)"):
             unpacked(packed[:length], packing)
-    with pytest.raises(BadInputError, match="The file is empty"):
+    with pytest.raises(BadInputError, match="It is empty"):
         unpacked(b"", packing)
 
 

@@ -11,8 +11,8 @@ import pytest
 from openpyxl import Workbook
 
 from assets.bronze.export_packing import MAX_UNPACKED_BYTES, rows_of_file
+from assets.bronze.export_rows import parse_row
 from assets.bronze.export_workbook import HEADER_ROWS, MAX_SHEET_ROWS, check_archive
-from assets.bronze.exports import parse_row
 from assets.silver.parse import Parsed, Refused, parse_all
 from assets.times import parse_time
 from lake_config.errors import BadInputError

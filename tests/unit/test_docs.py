@@ -54,7 +54,7 @@ def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
     said = set(re.findall(r"\bLAKE_[A-Z0-9_]*[A-Z0-9]\b", _text()))
     read = set(re.findall(r"\bLAKE_[A-Z0-9_]*[A-Z0-9]\b", code))
     by_pattern = {f"LAKE_S3_{identity.upper()}_{part}" for identity in IDENTITIES for part in ("KEY", "SECRET")}
-    by_pattern |= {f"LAKE_{name}_PORT" for name in ("S3", "DAGSTER", "SUPERSET", "DEMO_CITY")}
+    by_pattern |= {f"LAKE_{name}_PORT" for name in ("S3", "DAGSTER", "SUPERSET", "DEMO_CITY", "PUSH")}
     assert said <= read | by_pattern
     told = set(re.findall(r"LAKE_[A-Z0-9_]*[A-Z0-9]", settings_module.load_settings.__doc__ or ""))
     assert told <= said

@@ -1,0 +1,30 @@
+"""bench: how fast the lake is on this machine, one command for each figure. Each runs on a scratch lake of its own.
+
+Belongs here: the sub-commands with their options. Not here: what is measured (bench_push.py).
+"""
+
+from typing import Annotated
+
+import typer
+
+from lake_config.settings import load_settings
+from orchestration.commands.terminal import Steps, print_json, print_lines
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure the lake on this machine, in a scratch lake that is removed.")
+
+
+@app.command()
+def push(
+    posts: Annotated[int, typer.Option(min=1, help="How many posts are pushed.")] = 200_000,
+    batch: Annotated[int, typer.Option(min=1, max=20_000, help="Posts in a batch.")] = 1_000,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="Batches under way at the same time.")] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Push realistic posts through the push server into bronze: posts a second, time to acknowledgement, memory."""
+    from orchestration.commands.bench_push import bench_push
+
+    report = bench_push(load_settings(), posts, batch, clients, Steps())
+    if as_json:
+        print_json(vars(report))
+    else:
+        print_lines(report.lines())
