@@ -109,6 +109,12 @@ class _Client:
         self._http = httpx.Client(timeout=_SECONDS, trust_env=False, limits=httpx.Limits(max_connections=64))
         self._lock = threading.Lock()
 
+    def __enter__(self) -> "_Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def push(self, numbered: tuple[int, bytes]) -> float:
         """Seconds until the batch was acknowledged. Raises LakeError when it is refused."""
         number, body = numbered
@@ -156,7 +162,7 @@ def bench_push(near: Settings, posts: int, batch: int, clients: int, progress: C
         client = _Client(f"{server.url}/v1/push/{SOURCE}", key)
         progress(f"Pushing {len(bodies):,} batches, {clients} at a time")
         began = time.monotonic()
-        with ThreadPoolExecutor(clients) as pool:
+        with client, ThreadPoolExecutor(clients) as pool:
             waited = list(pool.map(client.push, enumerate(bodies)))
         seconds, peak = time.monotonic() - began, memory.end()
         lake = Lake(settings, "collector")
