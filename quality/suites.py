@@ -72,6 +72,7 @@ _ENVELOPE_RULES = Rules(allowed={"event_date_origin": _ORIGINS})
 
 RULES: Mapping[str, Rules] = {
     "bronze.news_feeds": _ENVELOPE_RULES,
+    "bronze.news_articles": _ENVELOPE_RULES,
     "bronze.exports": _ENVELOPE_RULES,
     "bronze.page_posts": _ENVELOPE_RULES,
     "bronze.video_comments": _ENVELOPE_RULES,

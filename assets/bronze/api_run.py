@@ -13,11 +13,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from deltalake.exceptions import CommitFailedError
-
-from assets.bronze.cursor import APP_ID, Cursor, forget_older, load_cursor, stage_cursor
+from assets.bronze.committing import Committer
 from assets.bronze.envelope import Batch, FetchAttempt, Item
-from assets.bronze.landing import Clock, CollectReport, land, log_attempts
+from assets.bronze.landing import Clock, CollectReport, log_attempts
 from assets.times import local_day
 from lake_config.registry import Source
 from lake_config.storage import Lake, Provenance
@@ -44,10 +42,9 @@ class ApiRun:
 
     def __init__(self, lake: Lake, connector: str, provenance: Provenance, clock: Clock) -> None:
         self.lake, self.connector, self.provenance, self.clock = lake, connector, provenance, clock
-        self.report = CollectReport(connector)
-        self.table = lake.open(f"bronze.{connector}")
-        self.cursor: Cursor = load_cursor(lake, connector, self.table)
-        state = copy.deepcopy(self.cursor.state)
+        self._committer = Committer(lake, connector, provenance)
+        self.report = self._committer.report
+        state = copy.deepcopy(self._committer.cursor.state)
         self.sources: dict[str, dict[str, Any]] = state.get("sources", {})
         self.shared: dict[str, Any] = state.get("shared", {})
         self._posts: dict[str, dict[str, list[str]]] = state.get("posts", {})
@@ -60,7 +57,7 @@ class ApiRun:
     @property
     def is_over(self) -> bool:
         """Whether another collector committed meanwhile."""
-        return self.report.yielded
+        return self._committer.is_over
 
     def take(self, source: Source, item: Item, said: Sequence[Any], counts: Sequence[Any], fetched_at: datetime) -> bool:
         """Put an item into the batch when it is new; returns whether it is a new post or says something new.
@@ -106,25 +103,9 @@ class ApiRun:
         A second collector that committed since this one read its position makes this run yield: its rows are dropped, the other has them.
         """
         state = self._state()
-        if not self.is_over and (self._batch.rows or state != self.cursor.state):
-            if self.table.transaction_version(APP_ID) != (self.cursor.number or None):
-                self.report.yielded = True  # a commit of our own brought the snapshot up to date, the other collector's commit with it
-            else:
-                self._land(state)
-
-    def _land(self, state: dict[str, Any]) -> None:
-        staged = stage_cursor(self.lake, self.connector, state, self.cursor.number)
-        try:
-            land(self.lake, self.table, self._batch, self.provenance, {APP_ID: staged.number}, self.report)
-        except CommitFailedError:
-            if self.lake.open(f"bronze.{self.connector}").transaction_version(APP_ID) == (self.cursor.number or None):
-                raise  # not another collector: a fault, to be tried again
-            self.report.yielded = True
-        else:
+        if (self._batch.rows or state != self._committer.cursor.state) and self._committer.commit(self._batch, state):
             self.landed.update(row["source_id"] for row in self._batch.rows)
             self._batch = Batch()
-            forget_older(self.lake, self.connector, self.cursor.number)
-            self.cursor = Cursor(self.connector, staged.number, copy.deepcopy(state))
 
     def close(self) -> CollectReport:
         """Commit what waits and write the attempts to bronze.fetch_log."""

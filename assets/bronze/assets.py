@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.bronze import exports, news_feeds, page_posts, provider_push, video_comments
+from assets.bronze import exports, news_articles, news_feeds, page_posts, provider_push, video_comments
 from assets.bronze.landing import CollectReport
 from assets.support import (
     COLLECTION_DAYS,
@@ -30,12 +30,15 @@ Collector = Callable[[Lake, Iterable[Source], Provenance], CollectReport]
 
 COLLECTORS: dict[str, Collector] = {
     "news_feeds": news_feeds.collect,
+    "news_articles": news_articles.collect,
     "exports": exports.collect,
     "page_posts": page_posts.collect,
     "video_comments": video_comments.collect,
     "provider_push": provider_push.collect,
 }
 """Connector name -> what collects for it."""
+_READS = {"news_articles": ["bronze.news_feeds"]}
+"""Connectors that go by what another one landed, and so come after it."""
 
 SCHEDULED: dict[str, Collector] = {"news_feeds": partial(news_feeds.collect, only_due=True)}
 """As COLLECTORS, for runs that a schedule asked for."""
@@ -64,7 +67,7 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"collect_{connector}",
-        specs=[table_spec(name, kinds=("bronze",))],
+        specs=[table_spec(name, deps=_READS.get(connector, []), kinds=("bronze",))],
         check_specs=[suite_spec(name, is_blocking=False)],
         partitions_def=COLLECTION_DAYS,
         retry_policy=RETRY_FAULTS,

@@ -69,7 +69,7 @@ class Source(Row):
     connector: Id = Field(description="the connector that fetches it, such as news_feeds or exports")
     platform: Text = Field(description="the host-like name that makes native ids unique, such as vnexpress.net")
     url: Text | None = Field(
-        default=None, description=f"a feed URL beginning with http://, https:// or {DEMO_CITY}/, or null for the exports connector"
+        default=None, description=f"a feed URL beginning with http://, https:// or {DEMO_CITY}/, or null for exports and news_articles"
     )
     publisher: Text = Field(description="who publishes it")
     area: Id | None = Field(default=None, description="the id of a place in the places registry, or null")
@@ -94,7 +94,11 @@ class Source(Row):
             found.append(("url", f"is {self.url!r}; expected {self.wanted('url')}"))
         if self.connector == "news_feeds" and self.url is None:
             found.append(("url", f"is missing; expected {self.wanted('url')}"))
-        arrives = {"exports": "exports arrive as files", "provider_push": "pushed batches come by themselves"}.get(self.connector)
+        arrives = {
+            "news_articles": "the feeds of its platform say which pages there are",
+            "exports": "exports arrive as files",
+            "provider_push": "pushed batches come by themselves",
+        }.get(self.connector)
         if arrives and self.url is not None:
             found.append(("url", f"is {self.url!r}, but {arrives}; expected null"))
         return found

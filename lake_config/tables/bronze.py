@@ -32,7 +32,7 @@ ENVELOPE = (
     Column(
         "payload_format",
         STRING,
-        "How to read payload: feed_entry, feed_document, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, xlsx_row, file.",
+        "How to read payload: feed_entry, feed_document, article_page, graph_post, graph_comment, youtube_video, youtube_comment, jsonl_line, csv_record, parquet_row, xlsx_row, file.",
     ),
     Column(
         "payload_context",
@@ -78,6 +78,7 @@ NEWS_FEEDS = envelope_table(
 EXPORTS = envelope_table(
     "exports", "Rows of export files (JSONL, CSV, Parquet, XLSX; packed or not) dropped in the landing bucket, append-only."
 )
+NEWS_ARTICLES = envelope_table("news_articles", "Article pages that feeds list, as fetched, append-only: each version of a text once.")
 PAGE_POSTS = envelope_table("page_posts", "Posts, comments and replies of public pages from the Graph API, append-only: each version once.")
 VIDEO_COMMENTS = envelope_table("video_comments", "Videos, comments and replies from the YouTube Data API, append-only: each version once.")
 PROVIDER_PUSH = envelope_table(
@@ -100,6 +101,7 @@ PUSH_LEDGER = Table(
 )
 CONNECTOR_TABLES = {
     "news_feeds": NEWS_FEEDS,
+    "news_articles": NEWS_ARTICLES,
     "exports": EXPORTS,
     "page_posts": PAGE_POSTS,
     "video_comments": VIDEO_COMMENTS,
