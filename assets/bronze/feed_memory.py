@@ -16,7 +16,7 @@ from assets.times import local_day
 from lake_config.registry import Source
 
 NOT_A_FEED = "the body is neither RSS, Atom, JSON Feed nor a sitemap"
-_VERSION_DIGITS = 16
+VERSION_DIGITS = 16
 _REMEMBER_DAYS = 30
 """An entry that its feed no longer lists is forgotten after this many days; coming back later, it lands again as a duplicate."""
 
@@ -96,7 +96,7 @@ class Memory:
             self._answered(document, asked, {}, today)
             return replace(attempt, listed=0, landed=landed, outcome="unreadable", detail=NOT_A_FEED)
         seen, versions = self.posts.setdefault(source.platform, {}), self._versions_of(source)
-        digests = [hashlib.sha256(entry).hexdigest()[:_VERSION_DIGITS] for entry in found.entries]
+        digests = [hashlib.sha256(entry).hexdigest()[:VERSION_DIGITS] for entry in found.entries]
         unknown = [index for index, digest in enumerate(digests) if digest not in versions]
         entries = dict(zip(unknown, _entries(document, found, unknown), strict=True))
         landed, listed = 0, defaultdict[str, list[str]](list)
@@ -123,7 +123,7 @@ class Memory:
     def _take_whole(self, batch: Batch, document: Document, today: str) -> int:
         """A body that is no feed lands once as an item of its own, so that it is rejected and not lost."""
         whole = Item(native_id="", payload=document.body, payload_format="feed_document", payload_context="{}", **_envelope(document))
-        native_id, version = f"document:{whole.payload_sha256}", whole.payload_sha256[:_VERSION_DIGITS]
+        native_id, version = f"document:{whole.payload_sha256}", whole.payload_sha256[:VERSION_DIGITS]
         seen = self.posts.setdefault(document.source.platform, {})
         is_new = native_id not in seen
         if is_new:

@@ -30,9 +30,9 @@ from lake_config.storage import Lake, Provenance
 
 CONNECTOR = "news_feeds"
 SHARDS = 1024
-_SHARDS_AT_ONCE = 128
-_ROWS_AT_ONCE = 20_000
-_BYTES_AT_ONCE = 64 * 1024 * 1024
+_SHARDS_AT_ONCE = 96
+_ROWS_AT_ONCE = 10_000
+_BYTES_AT_ONCE = 32 * 1024 * 1024
 _ATTEMPTS_AT_ONCE = 20_000
 """A commit is made when so many rows, bytes or attempts of finished shards wait, and at the end."""
 
@@ -59,6 +59,17 @@ class _Shard:
     is_changed: bool = False
 
 
+@dataclass(frozen=True)
+class _Finished:
+    """A shard whose sources have all answered: `staged` is the number of the state that its rows reach, 0 where it has no rows."""
+
+    name: str
+    number: int
+    staged: int
+    rows: Batch
+    attempts: list[FetchAttempt]
+
+
 class _Run:
     """One run of the connector over its shards."""
 
@@ -67,7 +78,7 @@ class _Run:
         self.report = CollectReport(CONNECTOR)
         self.table: DeltaTable = lake.open(f"bronze.{CONNECTOR}")
         self._draw = random.Random()  # noqa: S311 - jitter, no secret
-        self._done: list[_Shard] = []
+        self._done: list[_Finished] = []
 
     def poll(self, sources: Sequence[Source], fetcher: Fetcher) -> None:
         """Ask all sources once and land what is new. Raises OvertakenError, with the report's `yielded` set."""
@@ -82,7 +93,7 @@ class _Run:
                     self._take(shard, told)
                     shard.waiting -= 1
                     if not shard.waiting:
-                        self._done.append(in_flight.pop(told.shard))
+                        self._done.append(self._finish(in_flight.pop(told.shard)))
                 self._commit_when_full()
         self.commit()
 
@@ -125,9 +136,22 @@ class _Run:
         is_listed = attempt.outcome in {"ok", "not_modified"}
         self.polling.noted(source.id, rhythm, local_day(attempt.fetched_at).isoformat() if is_listed else None)
 
+    def _finish(self, shard: _Shard) -> _Finished:
+        """Write what the shard's position becomes, so that it need not be held until its rows are committed."""
+        number, staged = shard.cursor.number, 0
+        if shard.batch.rows or shard.is_changed:
+            rhythms = self.polling.rhythms
+            still = {source_id: rhythms[source_id].listed for source_id in shard.memory.sources if source_id in rhythms}
+            state = shard.memory.state(self.clock(), still)
+            if shard.batch.rows:
+                staged = stage_cursor(self.lake, CONNECTOR, state, number, shard.name).number
+            else:
+                rewrite_cursor(self.lake, shard.cursor, state)
+        return _Finished(shard.name, number, staged, shard.batch, shard.attempts)
+
     def _commit_when_full(self) -> None:
-        rows = sum(len(shard.batch.rows) for shard in self._done)
-        size = sum(len(row["payload"]) for shard in self._done for row in shard.batch.rows) if rows else 0
+        rows = sum(len(shard.rows.rows) for shard in self._done)
+        size = sum(len(row["payload"]) for shard in self._done for row in shard.rows.rows) if rows else 0
         attempts = sum(len(shard.attempts) for shard in self._done)
         if rows >= _ROWS_AT_ONCE or size >= _BYTES_AT_ONCE or attempts >= _ATTEMPTS_AT_ONCE:
             self.commit()
@@ -137,7 +161,7 @@ class _Run:
         done, self._done = self._done, []
         batch = Batch()
         for shard in done:
-            batch.absorb(shard.batch)
+            batch.absorb(shard.rows)
         attempts = [one for shard in done for one in shard.attempts]
         try:
             self._land(done, batch)
@@ -149,20 +173,13 @@ class _Run:
         if self.report.yielded:
             raise OvertakenError
 
-    def _land(self, done: Sequence[_Shard], batch: Batch) -> None:
-        still = {source_id: rhythm.listed for source_id, rhythm in self.polling.rhythms.items()}
-        landing = [shard for shard in done if shard.batch.rows]
-        for shard in done:
-            if shard.is_changed and not shard.batch.rows:
-                rewrite_cursor(self.lake, shard.cursor, shard.memory.state(self.clock(), still))
+    def _land(self, done: Sequence[_Finished], batch: Batch) -> None:
+        landing = [shard for shard in done if shard.staged]
         if not landing:
             return
-        if any(self.table.transaction_version(app_id(shard.name)) != (shard.cursor.number or None) for shard in landing):
+        if any(self.table.transaction_version(app_id(shard.name)) != (shard.number or None) for shard in landing):
             raise OvertakenError  # a commit of our own brought the snapshot up to date, and another collector's with it
-        positions = {}
-        for shard in landing:
-            staged = stage_cursor(self.lake, CONNECTOR, shard.memory.state(self.clock(), still), shard.cursor.number, shard.name)
-            positions[staged.app_id] = staged.number
+        positions = {app_id(shard.name): shard.staged for shard in landing}
         try:
             land(self.lake, self.table, batch, self.provenance, positions, self.report)
         except CommitFailedError as error:
@@ -171,8 +188,8 @@ class _Run:
                 raise  # not another collector: a fault, to be tried again
             raise OvertakenError from error
         for shard in landing:
-            if shard.cursor.number:
-                forget_older(self.lake, CONNECTOR, shard.cursor.number, shard.name)
+            if shard.number:
+                forget_older(self.lake, CONNECTOR, shard.number, shard.name)
 
 
 def _by_shard(sources: Sequence[Source]) -> list[tuple[str, list[Source]]]:

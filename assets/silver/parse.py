@@ -8,6 +8,7 @@ from typing import Any
 from assets.bronze.article_document import Fault, Unreadable, read_article
 from assets.bronze.export_rows import parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
+from assets.bronze.feed_memory import NOT_A_FEED
 from assets.silver.parse_api import API_FORMATS, parse_api
 from assets.silver.records import Parsed, Refused, count_of
 from quality.rejects import Reason
@@ -31,7 +32,7 @@ def parse_all(rows: Iterable[Mapping[str, Any]]) -> list[Parsed | Refused]:
         elif payload_format == "article_page":
             results[index] = _article(row["payload"], context)
         elif payload_format == "feed_document":
-            results[index] = Refused(Reason.MALFORMED_DOCUMENT, "the body is neither RSS nor Atom")
+            results[index] = Refused(Reason.MALFORMED_DOCUMENT, NOT_A_FEED)
         elif payload_format == "file":
             results[index] = Refused(
                 Reason.UNREADABLE_FILE, "the file cannot be cut into rows; it lies in the landing bucket, and bronze.fetch_log says why"

@@ -1,6 +1,7 @@
 """Fetching against a server that misbehaves on the loopback address: what is taken, what is refused, how a host is treated."""
 
 import random
+import ssl
 import threading
 import zlib
 from collections.abc import Iterator
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.bronze.fetching import Answer, Fetcher
-from assets.bronze.fetching.client import Limits
+from assets.bronze.fetching.client import Limits, _target
 from assets.bronze.fetching.hosts import FAILURES_TO_OPEN, MAX_PAUSE_SECONDS, Hosts, backoff_seconds
 from assets.bronze.fetching.robots import rules_of
 from assets.bronze.fetching.safety import RefusedError, checked_url, is_public
 from assets.bronze.fetching.unpacking import Unpacker, UnreadableError
 from lake_config.registry import load_registry
 from lake_config.settings import Settings, load_settings
+from orchestration.services.certificates import ensure_certificates
 from tests.misbehaving import FEED, LoopbackNames, MisbehavingServer
 
 DEMO = load_registry().source("demo-saigon-sang")
@@ -163,6 +165,26 @@ def test_a_redirect_to_another_host_is_a_finding_and_takes_no_header_along(setti
         assert "Authorization" not in dict(other.asked)["/good"]
         first.shutdown()
         other.shutdown()
+
+
+def test_a_host_that_cannot_prove_who_it_is_is_not_read(settings: Settings) -> None:
+    with MisbehavingServer() as served:
+        folder = ensure_certificates(settings)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "node.crt", folder / "node.key")
+        served.socket = context.wrap_socket(served.socket, server_side=True)
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        with Fetcher(settings, limits=QUICK, polite=False, resolver=LoopbackNames()) as fetcher:
+            answer = fetcher.get(DEMO, at(served, "good", "paper.example").replace("http:", "https:"))
+        served.shutdown()
+        thread.join()
+    assert (answer.outcome, answer.detail, served.asked) == ("unreachable", "its certificate does not prove who it is", [])
+
+
+def test_a_redirect_out_of_https_is_not_followed() -> None:
+    with pytest.raises(RefusedError, match="from https to http"):
+        _target("https://a.vn/rss", "http://a.vn/rss", "a.vn", allow_private=False)
 
 
 # Politeness
