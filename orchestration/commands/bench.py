@@ -1,8 +1,9 @@
 """bench: how fast the lake is on this machine, one command for each figure. Each runs on a scratch lake of its own.
 
-Belongs here: the sub-commands with their options. Not here: what is measured (bench_push.py).
+Belongs here: the sub-commands with their options. Not here: what is measured (bench_collect.py, bench_push.py).
 """
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,6 +12,22 @@ from lake_config.settings import load_settings
 from orchestration.commands.terminal import Steps, print_json, print_lines
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Measure the lake on this machine, in a scratch lake that is removed.")
+
+
+@app.command()
+def collect(
+    feeds: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many feeds are polled.")] = 100_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Poll invented feeds once, 70 % of them unchanged: time, memory, and whether each host was asked as its rules say."""
+    from orchestration.commands.bench_collect import bench_collect
+
+    report = bench_collect(load_settings(), feeds, Steps())
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print_lines(report.lines())
+    raise typer.Exit(1 if report.faults() else 0)
 
 
 @app.command()
