@@ -43,6 +43,8 @@ _READS = {"news_articles": ["bronze.news_feeds"]}
 SCHEDULED: dict[str, Collector] = {"news_feeds": partial(news_feeds.collect, only_due=True)}
 """As COLLECTORS, for runs that a schedule asked for."""
 SCHEDULE_TAG = "dagster/schedule_name"
+_SHOWN = 100
+"""Failures and findings of a run that Dagster shows."""
 
 
 def _landed_rows(lake: Lake, name: str, report: CollectReport) -> dict[Any, pa.Table]:
@@ -78,7 +80,7 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
         # A person who materialises by hand wants all sources asked now; the schedule asks those whose time has come.
         collect = SCHEDULED.get(connector) if SCHEDULE_TAG in context.run.tags else None
         report = (collect or COLLECTORS[connector])(collector.lake, sources, stamp(context, name)({}))
-        for attempt in report.failures:
+        for attempt in report.failures[:_SHOWN]:  # all of them are in bronze.fetch_log
             context.log.warning(f"{attempt.source_id}: {attempt.outcome}: {attempt.detail}")
         if report.attempts:
             note_rows(context, "bronze.fetch_log", len(report.attempts))
@@ -97,7 +99,8 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
                 "attempts": len(report.attempts),
                 "failed_attempts": len(report.failures),
                 "yielded_to_another_collector": report.yielded,
-                "failures": dg.MetadataValue.json([f"{a.source_id}: {a.detail}" for a in report.failures[:100]]),
+                "failures": dg.MetadataValue.json([f"{a.source_id}: {a.detail}" for a in report.failures[:_SHOWN]]),
+                "findings": dg.MetadataValue.json([f"{a.source_id}: {a.finding}" for a in report.attempts if a.finding][:_SHOWN]),
             },
         )
         yield from gate.results()
