@@ -29,6 +29,7 @@ _NON_NEGATIVE = (
     "superseded",
     "duplicate",
     "rejected",
+    "withdrawn",
     "listed",
     "likes",
     "shares",
@@ -86,7 +87,7 @@ RULES: Mapping[str, Rules] = {
     "gold.topic_daily": _FIGURES,
     "gold.place_daily": _FIGURES,
     "gold.accounting": Rules(
-        equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected"), "landed")},
+        equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected", "withdrawn"), "landed")},
     ),
 }
 

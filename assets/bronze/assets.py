@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from assets.bronze import exports, news_articles, news_feeds, page_posts, provider_push, video_comments
 from assets.bronze.landing import CollectReport
+from assets.silver.tombstones import days_of_withdrawn
 from assets.support import (
     COLLECTION_DAYS,
     RETRY_FAULTS,
@@ -88,7 +89,10 @@ def _bronze_asset(connector: str) -> dg.AssetsDefinition:
         gate(name, _landed_rows(collector.lake, name, report))
         # Not only this run's days: a run killed between its commit and its report must not leave its days unknown downstream.
         table = collector.lake.open(name)
-        touched = collector.lake.days_added(name, _reported_version(context, name), table)
+        reported = _reported_version(context, name)
+        touched = collector.lake.days_added(name, reported, table)
+        known = {source.id: source for source in collector.registry.sources}
+        touched |= days_of_withdrawn(collector.lake, connector, reported, table, known)
         yield dg.MaterializeResult(
             asset_key=asset_key(name),
             metadata={

@@ -1,7 +1,8 @@
 """Export files as bytes: cut into rows unchanged (JSONL, CSV, Parquet), with the column contract that names their columns. Pure.
 
-The contract: canonical columns id, text, title, url, published_at, author, kind, parent_id, likes, shares, comment_count, language; other
-names are understood by ALIASES (case does not matter), or named by the sender with a column map {canonical: column in the file}.
+The contract: canonical columns id, text, title, url, published_at, author, kind, parent_id, likes, shares, comment_count, language,
+deleted, deleted_at; other names are understood by ALIASES (case does not matter), or named by the sender with a column map
+{canonical: column in the file}.
 """
 
 import csv
@@ -32,6 +33,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "shares": ("shares", "share_count", "shares_count"),
     "comment_count": ("comment_count", "comments_count", "comments", "reply_count", "replies"),
     "language": ("language", "lang"),
+    "deleted": ("deleted", "is_deleted"),
+    "deleted_at": ("deleted_at", "deletion_time"),
 }  # fmt: skip
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _SNIFF_BYTES = 64 * 1024
@@ -57,7 +60,7 @@ def column_map(columns: Iterable[str], given: Mapping[str, str] | None = None) -
             hit = next((by_lower[alias] for alias in aliases if alias in by_lower and by_lower[alias] not in found.values()), None)
             if hit is not None:
                 found[canonical] = hit
-    if "text" not in found:
+    if "text" not in found and not ("id" in found and found.keys() & {"deleted", "deleted_at"}):
         raise BadInputError(f"No column gives the text; the file has: {', '.join(names)}. Name it, as in --map text=Comment.")
     return found
 
@@ -71,7 +74,7 @@ def check_canonical(given: Mapping[str, str]) -> None:
 
 def default_kind(columns: Mapping[str, str]) -> str | None:
     """The kind of a file's rows where no column says it: 'comment' when the text column is called so."""
-    return "comment" if "kind" not in columns and columns["text"].lower() == "comment" else None
+    return "comment" if "kind" not in columns and columns.get("text", "").lower() == "comment" else None
 
 
 def canonical_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

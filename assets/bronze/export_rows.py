@@ -31,26 +31,40 @@ def parse_row(payload: bytes, payload_format: str, context: Mapping[str, Any]) -
     return row
 
 
+DELETION = "_deletion"
+"""Ends the payload_format of a row by which a provider says that a post is deleted: jsonl_line_deletion is a jsonl_line."""
+_NO = ("", "0", "false", "no", "không", "none", "null")
+
+
+def is_deletion(row: Mapping[str, Any]) -> bool:
+    """Whether a row under canonical names is a deletion notice: `deleted` is true, or `deleted_at` says when."""
+    return any(str(row.get(name, "")).strip().lower() not in _NO for name in ("deleted", "deleted_at"))
+
+
 def row_items(
     source_id: str, rows: Iterable[tuple[bytes, Mapping[str, Any]]], payload_format: str, raw_context: str, etag: str | None
 ) -> Iterator[Item]:
     """Rows, each with what it says under canonical names ({} where it cannot be read), as items.
 
-    A row without id is named by its bytes and how often they came before among these rows.
+    A row without id is named by its bytes and how often they came before among these rows; as a deletion notice it names no post, and is
+    left to silver to reject.
     """
     repeats: Counter[str] = Counter()
     for payload, row in rows:
+        row_format = payload_format
         native_id = storable(str(row.get("id", "")).strip())
         if not native_id:
             digest = hashlib.sha256(payload).hexdigest()
             native_id = f"sha256:{digest}" + (f"#{repeats[digest]}" if repeats[digest] else "")
             repeats[digest] += 1
+        elif is_deletion(row):
+            row_format = payload_format + DELETION
         published = row.get("published_at")
         yield Item(
             source_id=source_id,
             native_id=native_id,
             payload=payload,
-            payload_format=payload_format,
+            payload_format=row_format,
             payload_context=raw_context,
             url=storable(str(row["url"])) if row.get("url") else None,
             published_at=None if published is None else storable(str(published)),

@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from assets.bronze.envelope import Batch
+from assets.bronze.export_rows import DELETION
 from assets.bronze.landing import Clock, CollectReport, utc_now
 from assets.bronze.push_batch import PushedBatch, PushError
 from assets.bronze.push_ledger import DATA, Ledger, Taken
@@ -127,7 +128,7 @@ class PushLander:
         for item in batch.items:
             key = (platform, item.native_id)
             day = rows.add(item, now, self.ledger.first_day.get(key, days.get(key)))
-            if rows.rows[-1]["event_date_origin"] == "fetched":
+            if rows.rows[-1]["event_date_origin"] == "fetched" and not item.payload_format.endswith(DELETION):
                 undated.append(item.native_id)
                 days.setdefault(key, day)
         return rows.to_arrow(), Taken(

@@ -14,7 +14,7 @@ from typing import Any
 
 from assets.bronze.envelope import Item
 from assets.bronze.export_packing import PACKINGS, TooLargeError, unpacked
-from assets.bronze.export_rows import parse_row, row_items
+from assets.bronze.export_rows import is_deletion, parse_row, row_items
 from lake_config.errors import BadInputError
 
 PAYLOAD_FORMAT = "jsonl_line"
@@ -128,6 +128,8 @@ def _read(line: bytes) -> tuple[dict[str, Any], str | None]:
         return {}, f"not JSON at character {error.pos}: {error.msg}"
     except (ValueError, TypeError, RecursionError) as error:
         return {}, str(error)[:200]
+    if is_deletion(row):
+        return row, None if str(row.get("id", "")).strip() else "a deletion notice that names no post id"
     if row.get("text") is None:
         return row, "no text: name it text, content, message or body"
     return row, None if isinstance(row["text"], str) else f"the text is a {type(row['text']).__name__}, expected a string"

@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from assets.bronze.export_rows import DELETION
 from assets.times import local_day
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
@@ -26,7 +27,7 @@ BATCH_DAYS = 7
 """For so long a batch id is known. Sent again later the batch lands again, and silver counts its posts as duplicates."""
 POST_DAYS = 30
 """For so long the first day of a post without a usable time is known."""
-_DATA_COLUMNS = ("source_id", "native_id", "event_date", "event_date_origin", "fetched_at", "batch_id", "payload_context")
+_DATA_COLUMNS = ("source_id", "native_id", "event_date", "event_date_origin", "fetched_at", "batch_id", "payload_context", "payload_format")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _batches(rows: pl.DataFrame) -> list[Taken]:
     for (bronze_batch_id,), part in rows.group_by("batch_id", maintain_order=True):
         first = part.row(0, named=True)
         context = json.loads(first["payload_context"])
-        undated = part.filter(pl.col("event_date_origin") == "fetched")["native_id"].unique(maintain_order=True)
+        is_undated = (pl.col("event_date_origin") == "fetched") & ~pl.col("payload_format").str.ends_with(DELETION)
+        undated = part.filter(is_undated)["native_id"].unique(maintain_order=True)
         found.append(
             Taken(
                 first["source_id"],

@@ -1,6 +1,6 @@
-"""The account of one event day: landed = kept + superseded + duplicate + rejected, each side measured where it lies. Pure."""
+"""The account of one event day: landed = kept + superseded + duplicate + rejected + withdrawn, each side measured where it lies. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import polars as pl
@@ -23,14 +23,20 @@ def accepted_versions(landed: pl.DataFrame, rejects: pl.DataFrame, sources: Mapp
 
 
 def accounting_rows(
-    day: date, landed: pl.DataFrame, rejects: pl.DataFrame, posts: pl.DataFrame, sources: Mapping[str, Source]
+    day: date,
+    landed: pl.DataFrame,
+    rejects: pl.DataFrame,
+    posts: pl.DataFrame,
+    sources: Mapping[str, Source],
+    withdrawn: Collection[str] = (),
 ) -> pl.DataFrame:
     """Rows of gold.accounting for one day, one per connector with rows.
 
-    `landed` counts bronze rows, `rejected` rows of silver.rejects, `kept` the latest posts in silver.posts; superseded and duplicate come
-    from comparing the versions of the landed rows that were not rejected. So the equation holds only if silver agrees with bronze.
+    `landed` counts bronze rows, `rejected` rows of silver.rejects, `kept` the latest of the `posts`, which hold none of the `withdrawn`
+    post keys; superseded, duplicate and withdrawn come from comparing the versions of the landed rows that were not rejected. So the
+    equation holds only if silver agrees with bronze.
     """
-    versions = account(accepted_versions(landed, rejects, sources))
+    versions = account(accepted_versions(landed, rejects, sources), withdrawn)
     by = {row["connector"]: row for row in versions.iter_rows(named=True)}
     kept = dict(latest(posts).group_by("connector").len().iter_rows()) if len(posts) else {}
     landed_counts = dict(landed.group_by("connector").len().iter_rows())
@@ -44,6 +50,7 @@ def accounting_rows(
             "superseded": by[connector]["superseded"] if connector in by else 0,
             "duplicate": by[connector]["duplicate"] if connector in by else 0,
             "rejected": rejected_counts.get(connector, 0),
+            "withdrawn": by[connector]["withdrawn"] if connector in by else 0,
         }
         for connector in CONNECTOR_TABLES
         if connector in landed_counts or connector in kept or connector in rejected_counts

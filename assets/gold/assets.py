@@ -22,6 +22,7 @@ from assets.support import (
 from quality.runner import QualityError
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+_SILVER = ["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"]
 _DAYS_AT_ONCE = 31
 """Event days whose keys are held in memory at once."""
 
@@ -34,7 +35,7 @@ def _portions(context: dg.AssetExecutionContext) -> Iterator[list[date]]:
 
 @dg.multi_asset(
     name="account",
-    specs=[table_spec("gold.accounting", deps=["silver.posts", "silver.rejects"], kinds=("gold",))],
+    specs=[table_spec("gold.accounting", deps=["silver.posts", "silver.rejects", "silver.tombstones"], kinds=("gold",))],
     check_specs=[suite_spec("gold.accounting")],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
@@ -64,7 +65,10 @@ def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results
 
 @dg.multi_asset(
     name="figures",
-    specs=[table_spec(name, deps=["silver.posts", "silver.opinions", "gold.accounting"], kinds=("gold", "polars")) for name in FIGURES],
+    specs=[
+        table_spec(name, deps=["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"], kinds=("gold", "polars"))
+        for name in FIGURES
+    ],
     check_specs=[suite_spec(name) for name in FIGURES],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),

@@ -13,6 +13,7 @@ from assets.gold.sources import DayRows, coverage, source_health
 from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import term_sets
+from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
 from lake_config.storage import Lake, conform
@@ -80,7 +81,10 @@ class GoldDays:
         self.inputs: dict[str, int] = {}
         self.landed = _PerDay(self._landed())
         self.rejects = _PerDay(self._read("silver.rejects"))
-        self.posts = _PerDay(self._read("silver.posts", _POST_COLUMNS))
+        tombstones = lake.open(TOMBSTONES)
+        self.inputs[TOMBSTONES] = tombstones.version()
+        self.withdrawn = withdrawn_keys(lake, tombstones)
+        self.posts = _PerDay(standing(self._read("silver.posts", _POST_COLUMNS), self.withdrawn))
 
     def _read(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         at = self.lake.open(name)
@@ -95,7 +99,9 @@ class GoldDays:
     def accounting(self) -> dict[date, pa.Table]:
         """gold.accounting by day."""
         return {
-            day: _rows("gold.accounting", accounting_rows(day, self.landed[day], self.rejects[day], self.posts[day], self.sources))
+            day: _rows(
+                "gold.accounting", accounting_rows(day, self.landed[day], self.rejects[day], self.posts[day], self.sources, self.withdrawn)
+            )
             for day in self.days
         }
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.silver.opinions import label_days
 from assets.silver.posts import compact_days, refine_days, refresh_days
+from assets.silver.tombstones import take_in_notices
 from assets.support import (
     EVENT_DAYS,
     RETRY_FAULTS,
@@ -42,19 +43,21 @@ class RefineConfig(dg.Config):
     specs=[
         table_spec("silver.posts", deps=_BRONZE, kinds=("silver", "polars")),
         table_spec("silver.rejects", deps=_BRONZE, kinds=("silver",)),
+        table_spec("silver.tombstones", deps=_BRONZE, kinds=("silver",)),
     ],
-    check_specs=[suite_spec("silver.posts"), suite_spec("silver.rejects")],
+    check_specs=[suite_spec("silver.posts"), suite_spec("silver.rejects"), suite_spec("silver.tombstones")],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_FAULTS,
     pool="silver_posts",
 )
 def silver_posts(context: dg.AssetExecutionContext, config: RefineConfig, lake: LakeResource) -> Results:
-    """Take in the bronze rows of the run's event days that silver has not seen."""
-    gate = QualityGate(context, lake.lake, ["silver.posts", "silver.rejects"])
+    """Take in the bronze rows of the run's event days that silver has not seen, and every deletion notice of any day."""
+    gate = QualityGate(context, lake.lake, ["silver.posts", "silver.rejects", "silver.tombstones"])
     sources = {source.id: source for source in lake.registry.sources}
     provenance = stamp(context, "silver.posts")
     try:
+        noticed = take_in_notices(lake.lake, sources, stamp(context, "silver.tombstones"), gate)
         take_in = refresh_days if config.full_refresh else refine_days
         report = take_in(lake.lake, event_days(context), sources, provenance, gate)
     except QualityError as error:
@@ -65,12 +68,13 @@ def silver_posts(context: dg.AssetExecutionContext, config: RefineConfig, lake: 
     metadata = {"days_changed": len(report.days)}
     yield dg.MaterializeResult(asset_key=asset_key("silver.posts"), metadata={"dagster/partition_row_count": report.posts, **metadata})
     yield dg.MaterializeResult(asset_key=asset_key("silver.rejects"), metadata={"dagster/partition_row_count": report.rejects, **metadata})
+    yield dg.MaterializeResult(asset_key=asset_key("silver.tombstones"), metadata={"notices_taken_in": noticed})
     yield from gate.results()
 
 
 @dg.multi_asset(
     name="label_texts",
-    specs=[table_spec("silver.opinions", deps=["silver.posts"], kinds=("silver", "onnx", "spacy"))],
+    specs=[table_spec("silver.opinions", deps=["silver.posts", "silver.tombstones"], kinds=("silver", "onnx", "spacy"))],
     check_specs=[suite_spec("silver.opinions")],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),

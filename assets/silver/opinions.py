@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from assets.silver.posts import Gate, Stamp
 from assets.silver.refine import content_of
 from assets.silver.tagging import TermSet, term_sets
+from assets.silver.tombstones import standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
 from lake_config.storage import Lake
@@ -101,8 +102,9 @@ def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Serie
 def _texts(lake: Lake, posts_at: DeltaTable, days: Sequence[date]) -> Iterator[tuple[date, dict[str, str]]]:
     """The distinct texts of each event day, some days read at a time."""
     columns = ["event_date", "content_key", "kind", "title", "text", *COLUMNS]
+    withdrawn = withdrawn_keys(lake)
     for start in range(0, len(days), _DAYS_AT_ONCE):
-        rows = lake.days("silver.posts", days[start : start + _DAYS_AT_ONCE], columns, posts_at)
+        rows = standing(lake.days("silver.posts", days[start : start + _DAYS_AT_ONCE], columns, posts_at), withdrawn)
         for part in rows.partition_by("event_date"):
             yield part["event_date"][0], contents(latest(part))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assets.bronze.article_document import Fault, Unreadable, read_article
-from assets.bronze.export_rows import parse_row
+from assets.bronze.export_rows import is_deletion, parse_row
 from assets.bronze.feed_document import UndecodableError, read_entries
 from assets.bronze.feed_memory import NOT_A_FEED
 from assets.silver.parse_api import API_FORMATS, parse_api
@@ -83,6 +83,8 @@ def _export(payload: bytes, payload_format: str, context: Mapping[str, Any]) -> 
         return Refused(Reason.NOT_AN_OBJECT, str(error))
     except (ValueError, RecursionError) as error:
         return Refused(Reason.MALFORMED_ROW, str(error)[:200])
+    if is_deletion(row):
+        return Refused(Reason.MALFORMED_ROW, "a deletion notice that names no post id")
     text = row.get("text")
     if text is None:
         return Refused(Reason.MISSING_TEXT, f"no text among the columns {', '.join(sorted(row)) or '(none)'}")

@@ -1,6 +1,6 @@
 """From bronze rows to posts and rejects: normalise, mask, hash, key. Pure: no clock, no store; the author key is handed in.
 
-Every bronze row becomes exactly one row of exactly one of the two tables.
+Every bronze row but deletion notices becomes exactly one row of exactly one of the two tables.
 """
 
 import re
@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 import pyarrow as pa
 
+from assets.bronze.export_rows import DELETION
 from assets.silver.parse import Parsed, Refused, parse_all
 from assets.times import is_plausible, parse_time
 from lake_config.registry import Source
@@ -79,10 +80,12 @@ def content_of(kind: str, title: str | None, text: str) -> str:
 def refine(rows: list[dict[str, Any]], connector: str, sources: Mapping[str, Source], author_keys: Mapping[str, bytes]) -> Refined:
     """Refine bronze rows (schema of lake_config.tables.bronze.ENVELOPE) of one connector.
 
-    `author_keys` maps the calendar month 'YYYY-MM' of the event day to the HMAC key for author names.
+    Deletion notices are passed over: they become rows of silver.tombstones (tombstones.py). `author_keys` maps the calendar month
+    'YYYY-MM' of the event day to the HMAC key for author names.
     """
     posts: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []
+    rows = [row for row in rows if not row["payload_format"].endswith(DELETION)]
     for row, parsed in zip(rows, parse_all(rows), strict=True):
         common = {name: row[name] for name in _ROW_COLUMNS if name != "connector"} | {"connector": connector}
         source = sources.get(row["source_id"])

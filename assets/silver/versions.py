@@ -5,6 +5,8 @@ also over one fetched later; among rows of equal fullness the latest wins. An ed
 next visit, which such an entry brings forward.
 """
 
+from collections.abc import Collection
+
 import polars as pl
 
 ORDER = ("fetched_at", "batch_id", "row_number")
@@ -26,14 +28,17 @@ def latest(posts: pl.DataFrame) -> pl.DataFrame:
     return _in_order(posts).unique("post_key", keep="last", maintain_order=True).sort("post_key")
 
 
-def account(rows: pl.DataFrame) -> pl.DataFrame:
-    """How the accepted rows of each connector divide: columns connector, kept, superseded, duplicate.
+def account(rows: pl.DataFrame, withdrawn: Collection[str] = ()) -> pl.DataFrame:
+    """How the accepted rows of each connector divide: columns connector, kept, superseded, duplicate, withdrawn.
+
+    Every row of a post whose post_key is among the `withdrawn` ones is withdrawn, deletion notice or version; for the others:
 
     `rows` has COLUMNS and payload_sha256. Of a post's rows one is kept, as `latest` says; a row whose version (payload)
     another row of the post already stands for is a duplicate; every further version is superseded. The kept row counts for the connector it
     came by, and the others each for theirs.
     """
-    ordered = _in_order(rows)
+    ordered = _in_order(rows).with_columns(is_withdrawn=pl.col("post_key").is_in(list(withdrawn)))
+    stands = ~pl.col("is_withdrawn")
     is_kept = pl.int_range(pl.len()).over("post_key") == pl.len().over("post_key") - 1
     # Walking back from the kept row, the first row of each version stands for it; earlier ones repeat it.
     newest_of_version = pl.int_range(pl.len()).over("post_key", "payload_sha256") == pl.len().over("post_key", "payload_sha256") - 1
@@ -41,9 +46,10 @@ def account(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         marked.group_by("connector")
         .agg(
-            kept=pl.col("is_kept").sum().cast(pl.Int64),
-            superseded=(~pl.col("is_kept") & ~pl.col("is_duplicate")).sum().cast(pl.Int64),
-            duplicate=pl.col("is_duplicate").sum().cast(pl.Int64),
+            kept=(stands & pl.col("is_kept")).sum().cast(pl.Int64),
+            superseded=(stands & ~pl.col("is_kept") & ~pl.col("is_duplicate")).sum().cast(pl.Int64),
+            duplicate=(stands & pl.col("is_duplicate")).sum().cast(pl.Int64),
+            withdrawn=pl.col("is_withdrawn").sum().cast(pl.Int64),
         )
         .sort("connector")
     )

@@ -162,8 +162,8 @@ SOURCE_DAILY = Table(
 )  # fmt: skip
 ACCOUNTING = Table(
     name="gold.accounting",
-    description="The account of every landed row: landed = kept + superseded + duplicate + rejected, per event day and connector.",
-    description_vi="Sổ đối chiếu: số dòng nhận = giữ lại + bị thay bằng bản mới + trùng + bị loại.",
+    description="The account of every landed row: landed = kept + superseded + duplicate + rejected + withdrawn, per event day and connector.",
+    description_vi="Sổ đối chiếu: số dòng nhận = giữ lại + bị thay bằng bản mới + trùng + bị loại + đã gỡ.",
     columns=(
         _DAY,
         Column("connector", STRING, "Connector that landed the rows.", inputs=_BRONZE_ROWS, label_vi="Bộ thu thập"),
@@ -172,6 +172,13 @@ ACCOUNTING = Table(
         Column("superseded", INT, "Older versions of a kept post.", inputs=_VERSIONS, label_vi="Bản cũ"),
         Column("duplicate", INT, "The same version of the same post fetched again.", inputs=_VERSIONS, label_vi="Trùng"),
         Column("rejected", INT, "Rows in silver.rejects.", inputs=("silver.rejects.row_number",), label_vi="Bị loại"),
+        Column(
+            "withdrawn",
+            INT,
+            "Rows of posts that their provider deleted: notices and versions.",
+            inputs=(*_VERSIONS, "silver.tombstones.post_key"),
+            label_vi="Đã gỡ",
+        ),
     ),
     key=("event_date", "connector"),
 )

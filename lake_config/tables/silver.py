@@ -125,4 +125,15 @@ OPINIONS = Table(
     key=("content_key", "task", "label", "weights_digest"),
 )
 
-SILVER = (POSTS, REJECTS, OPINIONS)
+TOMBSTONES = Table(
+    name="silver.tombstones",
+    description="Deletion notices of providers: a post named here is not counted, labelled or shown, whenever and however it came. One row per notice, append-only.",
+    columns=(
+        *_ROW,
+        Column("post_key", STRING, "The post that is deleted.", inputs=_from("native_id", "source_id")),
+        Column("platform", STRING, "Platform of its native id.", inputs=_from("source_id")),
+    ),
+    key=("connector", "batch_id", "row_number"),
+)
+
+SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES)

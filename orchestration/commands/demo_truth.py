@@ -84,7 +84,7 @@ def account_faults(truth: Mapping[str, Any], accounting: pl.DataFrame, by_source
     `by_source` is gold.source_daily; `connectors` maps the demo's source ids to their connector: other posts in the lake
     do not count.
     """
-    explained = pl.sum_horizontal("kept", "superseded", "duplicate", "rejected")
+    explained = pl.sum_horizontal("kept", "superseded", "duplicate", "rejected", "withdrawn")
     wrong = accounting.filter(explained != pl.col("landed"))
     faults = [f"{row['event_date']} {row['connector']}: the account does not add up" for row in wrong.iter_rows(named=True)]
     for connector, expected in truth["account"].items():

@@ -45,7 +45,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Account:
-    """What became of the rows: landed = kept + superseded + duplicate + rejected.
+    """What became of the rows: landed = kept + superseded + duplicate + rejected + withdrawn.
 
     kept: posts the lake did not have; superseded: rows that brought a newer version of a post it had, whose older one gives way; duplicate:
     a version of a post it had already.
@@ -56,11 +56,12 @@ class Account:
     superseded: int
     duplicate: int
     rejected: int
+    withdrawn: int
 
     @property
     def adds_up(self) -> bool:
         """Whether the equation holds."""
-        return self.landed == self.kept + self.superseded + self.duplicate + self.rejected
+        return self.landed == self.kept + self.superseded + self.duplicate + self.rejected + self.withdrawn
 
 
 @dataclass(frozen=True)
@@ -180,17 +181,18 @@ def _account(landed: Sequence[Landed], before: int, began: datetime, turned: Tur
     ours = tags.filter(pl.col("etag").is_in(list(etags)) & (pl.col("fetched_at") >= began)).with_columns(connector=pl.lit(CONNECTOR))
     rejects = pl.concat([gold.rejects[day] for day in sorted(days)]) if days else lake.days("silver.rejects", [])
     rejected = ours.join(rejects.select(*_ROW, "reason"), on=_ROW, how="inner")
-    totals = {"kept": 0, "superseded": 0, "duplicate": 0}
+    totals = {"kept": 0, "superseded": 0, "duplicate": 0, "withdrawn": 0}
     for day in days:
         rows = accepted_versions(gold.landed[day], gold.rejects[day], gold.sources)
         for sign, part in ((1, rows), (-1, rows.join(ours.select(_ROW), on=_ROW, how="anti"))):
+            divided = account(part, gold.withdrawn)
             for name in totals:
-                totals[name] += sign * int(account(part)[name].sum())
+                totals[name] += sign * int(divided[name].sum())
     per_file = {one.path.name: {"landed": 0, "rejected": 0} for one in landed}
     for name, frame in (("landed", ours), ("rejected", rejected)):
         for etag, count in frame.group_by("etag").len().iter_rows():
             per_file[etags[etag]][name] += count
-    made = Account(len(ours), totals["kept"], totals["superseded"], totals["duplicate"], len(rejected))
+    made = Account(landed=len(ours), rejected=len(rejected), **totals)
     if not made.adds_up:
         raise LakeError(f"The account does not add up: {made}. Look at gold.accounting of {', '.join(map(str, sorted(days)))}.")
     reasons = dict(rejected.group_by("reason").len().sort("reason").iter_rows())
@@ -205,7 +207,7 @@ def show_account(report: IngestReport) -> None:
         [
             "",
             f"landed {made.landed:,} = kept {made.kept:,} + superseded {made.superseded:,} + duplicate {made.duplicate:,}"
-            f" + rejected {made.rejected:,}",
+            f" + rejected {made.rejected:,} + withdrawn {made.withdrawn:,}",
             *(f"  rejected as {reason}: {count:,}" for reason, count in report.reject_reasons.items()),
             f"event days: {len(report.event_days)}"
             + (f" ({report.event_days[0]} to {report.event_days[-1]})" if report.event_days else ""),

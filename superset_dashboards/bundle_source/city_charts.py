@@ -202,10 +202,10 @@ _TRUST = (
         "accounting",
         "Sổ đối chiếu dữ liệu",
         "The account of every landed row",
-        "Đã nhận = giữ lại + bản cũ + trùng + bị loại. Chênh lệch phải bằng 0. Không theo bộ lọc chủ đề và loại nguồn.",
+        "Đã nhận = giữ lại + bản cũ + trùng + bị loại + đã gỡ. Chênh lệch phải bằng 0. Không theo bộ lọc chủ đề và loại nguồn.",
         "accounting",
         "table",
-        table(["connector"], ["landed", "kept", "superseded", "duplicate", "rejected", "unexplained"], "landed"),
+        table(["connector"], ["landed", "kept", "superseded", "duplicate", "rejected", "withdrawn", "unexplained"], "landed"),
     ),
 )
 

@@ -110,16 +110,17 @@ def source_metrics() -> tuple[Metric, ...]:
 
 
 def accounting_metrics() -> tuple[Metric, ...]:
-    """Metrics of the account: the four ways of a landed row, and what they leave unexplained."""
+    """Metrics of the account: the five ways of a landed row, and what they leave unexplained."""
     return (
         summed("landed", "Đã nhận", "Số dòng thô nhận được."),
         summed("kept", "Giữ lại", "Số bài đăng được giữ lại, bản mới nhất."),
         summed("superseded", "Bản cũ", "Bản cũ của bài đã giữ."),
         summed("duplicate", "Trùng", "Cùng một bản của cùng một bài, nhận lại."),
         summed("rejected", "Bị loại", "Dòng không thành bài đăng, có lý do."),
+        summed("withdrawn", "Đã gỡ", "Dòng của bài đăng mà nhà cung cấp báo đã xóa."),
         Metric(
             "unexplained",
-            "SUM(landed - kept - superseded - duplicate - rejected)",
+            "SUM(landed - kept - superseded - duplicate - rejected - withdrawn)",
             "Chênh lệch",
             "Phải bằng 0: mọi dòng nhận được đều có lời giải thích.",
         ),

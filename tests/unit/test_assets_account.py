@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -48,13 +49,19 @@ def order(row: Row) -> tuple[Any, ...]:
     return row["connector"] == "news_articles", row["fetched_at"], row["batch_id"], row["row_number"]
 
 
-def counted_by_hand(rows: list[Row]) -> dict[str, dict[str, int]]:
+def counted_by_hand(rows: list[Row], withdrawn: set[str]) -> dict[str, dict[str, int]]:
     """For each post: the last page, else the last row is kept; the last of each other version is superseded; others repeat one."""
-    found: dict[str, dict[str, int]] = {row["connector"]: dict.fromkeys(("kept", "superseded", "duplicate"), 0) for row in rows}
+    found: dict[str, dict[str, int]] = {
+        row["connector"]: dict.fromkeys(("kept", "superseded", "duplicate", "withdrawn"), 0) for row in rows
+    }
     posts: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=order):
         posts[row["post_key"]].append(row)
-    for versions in posts.values():
+    for key, versions in posts.items():
+        if key in withdrawn:
+            for row in versions:
+                found[row["connector"]]["withdrawn"] += 1
+            continue
         seen: set[str] = set()
         for row in reversed(versions):
             role = "duplicate" if row["payload_sha256"] in seen else "superseded" if seen else "kept"
@@ -63,13 +70,15 @@ def counted_by_hand(rows: list[Row]) -> dict[str, dict[str, int]]:
     return found
 
 
-@given(VERSIONS, st.randoms(use_true_random=False))
-def test_every_accepted_row_is_kept_superseded_or_duplicate(rows: list[Row], shuffler: random.Random) -> None:
+@given(VERSIONS, st.sets(st.sampled_from("abcd")), st.randoms(use_true_random=False))
+def test_every_accepted_row_is_kept_superseded_duplicate_or_withdrawn(
+    rows: list[Row], withdrawn: set[str], shuffler: random.Random
+) -> None:
     shuffled = shuffler.sample(rows, len(rows))
-    found = {row.pop("connector"): row for row in account(frame(shuffled)).to_dicts()}
-    assert found == counted_by_hand(rows)
+    found = {row.pop("connector"): row for row in account(frame(shuffled), withdrawn).to_dicts()}
+    assert found == counted_by_hand(rows, withdrawn)
     assert sum(sum(counts.values()) for counts in found.values()) == len(rows)
-    assert sum(counts["kept"] for counts in found.values()) == len({row["post_key"] for row in rows})
+    assert sum(counts["kept"] for counts in found.values()) == len({row["post_key"] for row in rows} - withdrawn)
 
 
 @given(VERSIONS, st.randoms(use_true_random=False))
@@ -105,16 +114,16 @@ def account_of(rows: list[Row]) -> tuple[list[Row], list[Row], list[Row], list[R
     return landed, rejects, posts, accounted(landed, rejects, posts)
 
 
-def accounted(landed: list[Row], rejects: list[Row], posts: list[Row]) -> list[Row]:
+def accounted(landed: list[Row], rejects: list[Row], posts: list[Row], withdrawn: Collection[str] = ()) -> list[Row]:
     bronze = pl.DataFrame(
         landed, schema={**{n: t for n, t in SCHEMA.items() if n != "post_key"}, "source_id": pl.String, "native_id": pl.String}
     )
     refused = pl.DataFrame(rejects, schema={n: SCHEMA[n] for n in ("connector", "batch_id", "row_number")})
-    return accounting_rows(DAY, bronze, refused, pl.DataFrame(posts, schema=POSTS_SCHEMA), SOURCES).to_dicts()
+    return accounting_rows(DAY, bronze, refused, pl.DataFrame(posts, schema=POSTS_SCHEMA), SOURCES, withdrawn).to_dicts()
 
 
 def balance(row: Row) -> int:
-    return int(row["landed"] - row["kept"] - row["superseded"] - row["duplicate"] - row["rejected"])
+    return int(row["landed"] - row["kept"] - row["superseded"] - row["duplicate"] - row["rejected"] - row["withdrawn"])
 
 
 @given(LANDED)
@@ -125,6 +134,18 @@ def test_the_account_adds_up_for_any_rows(rows: list[Row]) -> None:
     assert sum(row["rejected"] for row in found) == len(rejects)
     assert sum(row["kept"] for row in found) == len({row["post_key"] for row in posts})
     assert len({row["connector"] for row in found}) == len(found)
+
+
+@given(LANDED, st.data())
+def test_the_account_adds_up_with_posts_withdrawn_and_shows_one_that_is_still_counted(rows: list[Row], data: st.DataObject) -> None:
+    landed, rejects, posts, _ = account_of(rows)
+    assume(posts)
+    withdrawn = {data.draw(st.sampled_from(posts))["post_key"]}
+    standing = [row for row in posts if row["post_key"] not in withdrawn]
+    found = accounted(landed, rejects, standing, withdrawn)
+    assert all(balance(row) == 0 for row in found)
+    assert sum(row["withdrawn"] for row in found) == len(posts) - len(standing)
+    assert any(balance(row) != 0 for row in accounted(landed, rejects, posts, withdrawn))
 
 
 @given(LANDED, st.data())

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.bronze.export_files import ALIASES, column_map, rows_of
-from assets.bronze.export_rows import parse_row
+from assets.bronze.export_files import ALIASES, column_map, matched_row, rows_of
+from assets.bronze.export_rows import parse_row, row_items
+from assets.silver.parse import Refused, parse_all
 from lake_config.errors import BadInputError
+from quality.rejects import Reason
 
 HEADER = "id,text,likes"
 
@@ -264,3 +266,36 @@ def test_any_bytes_give_rows_or_a_sentence(data: bytes, file_format: str) -> Non
             parse_row(row, payload_format, json.loads(context))
         except (ValueError, TypeError):
             continue
+
+
+@pytest.mark.parametrize(
+    ("row", "is_notice"),
+    [
+        ({"id": 1, "deleted": True}, True),
+        ({"id": 1, "Deleted": "TRUE"}, True),
+        ({"id": 1, "is_deleted": 1, "text": "cũ"}, True),
+        ({"id": 1, "deleted_at": "2024-02-03T08:00:00Z"}, True),
+        ({"id": 1, "deleted": False, "text": "a"}, False),
+        ({"id": 1, "deleted": "false", "deleted_at": "", "text": "a"}, False),
+        ({"id": 1, "deleted": 0, "deleted_at": None, "text": "a"}, False),
+        ({"id": 1, "text": "deleted"}, False),
+    ],
+)
+def test_deletion_notices_are_told_from_posts(row: dict[str, Any], is_notice: bool) -> None:
+    (item,) = row_items("s", [(b"raw", matched_row(row, None))], "jsonl_line", "{}", None)
+    assert (item.native_id, item.payload_format) == ("1", "jsonl_line_deletion" if is_notice else "jsonl_line")
+
+
+def test_a_notice_that_names_no_post_is_a_reject_and_never_a_post() -> None:
+    payload = b'{"text": "a", "deleted": true}'
+    (item,) = row_items("s", [(payload, matched_row(json.loads(payload), None))], "jsonl_line", "{}", None)
+    assert item.payload_format == "jsonl_line"
+    (made,) = parse_all([{"payload": payload, "payload_format": item.payload_format, "payload_context": '{"columns": null}'}])
+    assert made == Refused(Reason.MALFORMED_ROW, "a deletion notice that names no post id")
+
+
+def test_a_file_of_nothing_but_deletions_is_understood() -> None:
+    assert read(b"id,deleted_at\n1,2024-02-03\n", "csv") == [{"id": "1", "deleted_at": "2024-02-03"}]
+    assert read(parquet({"post_id": ["1"], "deleted": [True]}), "parquet") == [{"id": "1", "deleted": True}]
+    with pytest.raises(BadInputError, match="No column gives the text"):
+        read(b"name,deleted_at\n1,2024-02-03\n", "csv")

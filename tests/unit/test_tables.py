@@ -17,6 +17,7 @@ OWN_FACTS = {
     # column -> why it has no input column: it is not computed from another table
     "silver.posts.connector": "which bronze table was read",
     "silver.rejects.connector": "which bronze table was read",
+    "silver.tombstones.connector": "which bronze table was read",
     "silver.opinions.task": "which labeller ran",
     "silver.opinions.model_id": "which labeller ran",
     "silver.opinions.weights_digest": "which labeller ran",
