@@ -231,6 +231,13 @@ class Lake:
         root = at.table_uri.rstrip("/")
         return [f"{root}/{unquote(add['path'])}" for add in adds]
 
+    def rows_added(self, name: str, since: int | None, at: DeltaTable) -> int:
+        """Rows of the files that commits after version `since` (None: all commits) up to the snapshot `at` added; as `files_added`."""
+        adds = self._adds(name, since, at)
+        if adds is None:
+            return sum(rows for files in files_by_day(at).values() for rows in files.values())
+        return sum(int(json.loads(add["stats"])["numRecords"]) for add in adds)
+
     def _adds(self, name: str, since: int | None, at: DeltaTable) -> list[dict[str, Any]] | None:
         """The add actions of the commits after `since`; None where a commit's file is gone from the log."""
         declared, found = TABLES[name], list[dict[str, Any]]()

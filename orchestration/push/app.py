@@ -168,11 +168,15 @@ class PushEndpoint:
             await self.queue.close()
 
         routes = [Route("/", self.health, methods=["GET"]), Route("/v1/push/{source_id}", self.push, methods=["POST"])]
-        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _plain_error})
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _plain_error, Exception: _plain_error})
 
 
 async def _plain_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     words = {404: "There is nothing here; batches go to POST /v1/push/<source id>.", 405: "Batches are sent with POST."}
     headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": f"http_{status}", "message": words.get(status, "The request failed.")}, status, headers)
+    return JSONResponse(
+        {"error": f"http_{status}", "message": words.get(status, "The request failed; send it again, with the same Lake-Batch-Id.")},
+        status,
+        headers,
+    )

@@ -69,10 +69,18 @@ def has_keys(settings: Settings) -> bool:
     return any(name.startswith(VARIABLE) for name in settings.environment) or any(_on_file(settings).values())
 
 
+def check_variables(settings: Settings) -> None:
+    """Raises ConfigError when a variable holds something else than a digest, such as a key itself; what it holds is not repeated."""
+    for name, value in settings.environment.items():
+        if name.startswith(VARIABLE) and not _DIGEST.fullmatch(value.strip().lower()):
+            raise ConfigError(f"{name} must be the SHA-256 of a provider's key, 64 hexadecimal digits, and not the key itself.")
+
+
 class KeyRing:
     """The keys as a server sees them: the file is read again when it changes, so that a key made or revoked holds at once."""
 
     def __init__(self, settings: Settings):
+        check_variables(settings)
         self._settings = settings
         self._stamp: tuple[int, int] | None = None
         self._held: Mapping[str, list[str]] = {}
@@ -83,7 +91,7 @@ class KeyRing:
         if stamp != self._stamp:
             self._held, self._stamp = _on_file(self._settings), stamp
         given = self._settings.environment.get(variable(source_id), "").strip().lower()
-        return [*self._held.get(source_id, []), *([given] if _DIGEST.fullmatch(given) else [])]
+        return [*self._held.get(source_id, []), *([given] if given else [])]
 
     def is_right(self, source_id: str, key: str) -> bool:
         """Whether a key is one of that source's. Takes as long for a wrong one and for a source without keys as for a right one."""

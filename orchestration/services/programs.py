@@ -13,6 +13,7 @@ from pathlib import Path
 from lake_config.errors import ServiceError
 from lake_config.settings import Settings
 from orchestration.demo_state import demo_state
+from orchestration.push.keys import check_variables
 from orchestration.services.dagster_home import LOCATION_NAME, REPOSITORY, workspace_path
 from orchestration.services.embedded_store import STORE_PORTS, run_dir, store_command, store_environment, store_ports
 from orchestration.services.secrets import superset_secrets
@@ -187,6 +188,7 @@ def push_host(settings: Settings) -> str:
 
 
 def _push(settings: Settings, environment: Mapping[str, str]) -> Program:
+    check_variables(settings)
     keys = settings.credentials("collector")  # landing and bronze only; none of the lake's other keys reaches a server that others talk to
     given = {name: value for name, value in lake_environment(settings).items() if not name.startswith("LAKE_S3_") or name in _S3_PLACE}
     variables = {**_plain(environment), **given, "LAKE_S3_COLLECTOR_KEY": keys.key, "LAKE_S3_COLLECTOR_SECRET": keys.secret}

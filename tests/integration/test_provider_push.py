@@ -385,3 +385,4 @@ def test_the_collecting_run_reports_the_days_that_were_pushed(settings: Settings
         left = days_left(instance, datetime.now(UTC))
     assert {day.isoformat() for day in left} == {"2026-01-05", "2026-01-02"}
     assert report.failed_attempts == []
+    assert report.landed == {"provider_push": 3}

@@ -64,12 +64,14 @@ def test_a_server_that_runs_sees_new_and_revoked_keys(settings: Settings) -> Non
 
 def test_the_environment_gives_a_digest(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"secret").hexdigest()
-    settings = load_settings({"LAKE_HOME": str(tmp_path), variable("my-stream_2"): digest, variable("bad"): "secret"})
+    settings = load_settings({"LAKE_HOME": str(tmp_path), variable("my-stream_2"): digest})
     assert variable("my-stream_2") == "LAKE_PUSH_KEY_MY_STREAM_2"
     assert has_keys(settings)
     assert KeyRing(settings).is_right("my-stream_2", "secret")
     assert not KeyRing(settings).is_right("my-stream_2", digest)
-    assert not KeyRing(settings).is_right("bad", "secret")
+    with pytest.raises(ConfigError, match="LAKE_PUSH_KEY_BAD must be the SHA-256 of a provider's key") as refused:
+        KeyRing(load_settings({"LAKE_HOME": str(tmp_path), variable("bad"): "secret"}))
+    assert "secret" not in str(refused.value)
 
 
 def test_a_broken_file_of_keys_is_named(settings: Settings) -> None:
