@@ -1,17 +1,21 @@
-"""The sensors: refine exactly the event days that bronze touched; tell people of failed runs.
+"""The sensors: refine exactly the event days that bronze touched; tell people of failed runs and of sources
+that fell silent.
 
 Sensors read Dagster's event log and their cursor, never the store.
 """
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import httpx
 
 from assets.bronze.assets import COLLECTORS
+from assets.gold.assets import BEGUN, EVENT_DAY
 from assets.support import asset_key
 from orchestration.event_days import ranges, run_request
 from orchestration.jobs import REFINE
@@ -20,6 +24,8 @@ from orchestration.runs import LOOK_BACK, close_dead_runs, not_refined, note_tou
 WEBHOOK = "LAKE_ALERT_WEBHOOK"
 _EVENTS_AT_ONCE = 200
 _PATIENCE = timedelta(minutes=15)
+_TOLD_KEPT = 2_000
+"""Source-days that have been told of: a day is refined many times, and said once."""
 
 
 @dg.sensor(job=REFINE, minimum_interval_seconds=15, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -71,12 +77,41 @@ def alert_text(context: dg.RunFailureSensorContext) -> Mapping[str, str]:
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, monitor_all_code_locations=False)
 def failure_alert(context: dg.RunFailureSensorContext) -> None:
     """Posts to the webhook in LAKE_ALERT_WEBHOOK when a run has failed; without one the failure is in the log and the UI only."""
+    _tell(context.log, alert_text(context))
+
+
+@dg.sensor(minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.RUNNING)
+def silent_sources(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Posts to the webhook in LAKE_ALERT_WEBHOOK which sources fell silent, once for each source and day; without one it is in the UI only.
+
+    A message that cannot be delivered is tried again with the next tick.
+    """
+    cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+    seen = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset_key("gold.source_findings"), after_storage_id=cursor.get("at")),
+        limit=_EVENTS_AT_ONCE,
+        ascending=True,
+    )
+    told: list[str] = cursor.get("told", [])
+    fresh: dict[str, None] = {}
+    for record in seen.records:
+        metadata = record.asset_materialization.metadata if record.asset_materialization else {}
+        ids = metadata[BEGUN].value if BEGUN in metadata else []
+        fresh |= dict.fromkeys(f"{metadata[EVENT_DAY].value} {source_id}" for source_id in (ids if isinstance(ids, list) else []))
+        cursor["at"] = record.storage_id
+    new = [one for one in fresh if one not in told]
+    if new:
+        _tell(context.log, {"text": f"{len(new)} sources fell silent or do not answer: {', '.join(new[:20])}", "sources": new})
+    cursor["told"] = [*told, *new][-_TOLD_KEPT:]
+    return dg.SensorResult(cursor=json.dumps(cursor))
+
+
+def _tell(log: logging.Logger, message: Mapping[str, object]) -> None:
     address = os.environ.get(WEBHOOK)
-    message = alert_text(context)
     if not address:
-        context.log.warning(f"{message['text']} ({WEBHOOK} is not set: nobody was told)")
+        log.warning(f"{message['text']} ({WEBHOOK} is not set: nobody was told)")
         return
     httpx.post(address, json=dict(message), timeout=10).raise_for_status()
 
 
-SENSORS = [touched_event_days, left_behind, failure_alert]
+SENSORS = [touched_event_days, left_behind, failure_alert, silent_sources]

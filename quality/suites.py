@@ -19,7 +19,7 @@ _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
 _ORIGINS = ["published", "first_seen", "fetched"]
 _HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key")
-_NON_NEGATIVE_SUFFIXES = ("_count", "_bytes", "_sources", "_attempts", "_failures", "_rows")
+_NON_NEGATIVE_SUFFIXES = ("_count", "_weight", "_bytes", "_sources", "_attempts", "_failures", "_rows")
 _NON_NEGATIVE = (
     "mentions",
     "unique_texts",
@@ -86,6 +86,7 @@ RULES: Mapping[str, Rules] = {
     "gold.sentiment_hourly": _FIGURES,
     "gold.topic_daily": _FIGURES,
     "gold.place_daily": _FIGURES,
+    "gold.source_findings": Rules(allowed={"severity": ["error", "warn"]}),
     "gold.accounting": Rules(
         equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected", "withdrawn"), "landed")},
     ),
@@ -115,7 +116,7 @@ def expectations(table: Table) -> list[Any]:
             made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=_SHA256))
         if name in _NON_NEGATIVE or name.endswith(_NON_NEGATIVE_SUFFIXES):
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0))
-        if name.endswith(_SHARES) or name == "spam_score":
+        if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold"}:
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=1 + _TOLERANCE))
         if name == "event_hour":
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=23))

@@ -1,9 +1,11 @@
 """The gold assets: the account first, then the figures, so that no figure is published over an account that does not add up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 import dagster as dg
+import polars as pl
+import pyarrow as pa
 
 from assets.gold.build import FIGURES, GoldDays, publish
 from assets.support import (
@@ -21,6 +23,15 @@ from assets.support import (
 )
 from quality.runner import QualityError
 
+HEARD_SPEC = dg.AssetCheckSpec(
+    "every_source_is_heard",
+    asset=asset_key("gold.source_findings"),
+    description="No expected source fell silent, collapsed, does not answer or was not asked on the newest day of the run; warns only.",
+)
+EVENT_DAY, BEGUN = "lake/event_day", "lake/findings_begun"
+"""Metadata of that check and of the table's materialization: the day they speak of, and the ids of the sources whose findings of severity
+error began on it."""
+_FINDINGS_SHOWN = 50
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 _SILVER = ["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"]
 _DAYS_AT_ONCE = 31
@@ -69,7 +80,7 @@ def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results
         table_spec(name, deps=["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"], kinds=("gold", "polars"))
         for name in FIGURES
     ],
-    check_specs=[suite_spec(name) for name in FIGURES],
+    check_specs=[*(suite_spec(name) for name in FIGURES), HEARD_SPEC],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_FAULTS,
@@ -79,10 +90,13 @@ def figures(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: Mo
     """The figures of the run's event days."""
     gate = QualityGate(context, lake.lake, list(FIGURES))
     counts, changed = dict.fromkeys(FIGURES, 0), dict.fromkeys(FIGURES, 0)
+    newest: dict[date, pa.Table] = {}
     try:
         for days in _portions(context):
             gold = GoldDays(lake.lake, days, lake.registry, lake.settings.source_groups)
-            for name, rows in gold.figures(sentiment.model).items():
+            made = gold.figures(sentiment.model)
+            newest = made["gold.source_findings"]
+            for name, rows in made.items():
                 changed[name] += len(publish(lake.lake, name, rows, stamp(context, name), gold.inputs, gate))
                 counts[name] += sum(part.num_rows for part in rows.values())
     except QualityError as error:
@@ -90,11 +104,38 @@ def figures(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: Mo
         yield from gate.results()
         raise refused(error) from error
     gate.record()
+    check = heard(newest)
     for name in FIGURES:
+        told = {key: check.metadata[key] for key in (EVENT_DAY, BEGUN)} if name == "gold.source_findings" else {}
         yield dg.MaterializeResult(
-            asset_key=asset_key(name), metadata={"dagster/partition_row_count": counts[name], "days_changed": changed[name]}
+            asset_key=asset_key(name), metadata={"dagster/partition_row_count": counts[name], "days_changed": changed[name], **told}
         )
     yield from gate.results()
+    yield check
+
+
+def heard(by_day: Mapping[date, pa.Table]) -> dg.AssetCheckResult:
+    """The check that every expected source is heard, from gold.source_findings of a run's days: what the newest of them says counts."""
+    day = max(by_day, default=None)
+    found = pl.DataFrame(pl.from_arrow(by_day[day])) if day is not None else pl.DataFrame()
+    severe = found.filter(severity="error") if len(found) else found
+    lines = [
+        f"* {row['source_name']} ({row['source_id']}): {row['finding']} since {row['since']}: {row['detail']}"
+        for row in found.sort("severity", "source_id").head(_FINDINGS_SHOWN).iter_rows(named=True)
+    ] if len(found) else []  # fmt: skip
+    return dg.AssetCheckResult(
+        passed=severe.is_empty(),
+        asset_key=asset_key("gold.source_findings"),
+        check_name=HEARD_SPEC.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            EVENT_DAY: day.isoformat() if day else "none",
+            "errors": len(severe),
+            "warnings": len(found) - len(severe),
+            BEGUN: dg.MetadataValue.json([] if found.is_empty() else sorted(severe.filter(since=day)["source_id"].to_list())),
+            "findings": dg.MetadataValue.md("\n".join(lines) or "none"),
+        },
+    )
 
 
 QUALITY_RESULTS_SPEC = table_spec("gold.quality_results", deps=["gold.accounting", *FIGURES], kinds=("gold",), is_fresh=False)

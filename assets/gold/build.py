@@ -1,15 +1,19 @@
 """Making the gold rows of event days, table by table, and publishing them by overwriting the days."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
 import polars as pl
 import pyarrow as pa
 
 from assets.gold.accounting import accounting_rows
+from assets.gold.expectation import HISTORY_DAYS
 from assets.gold.figures import sentiment_by
+from assets.gold.findings import hours_over, judge
 from assets.gold.mentions import DayMentions, join_mentions
-from assets.gold.sources import DayRows, coverage, source_health
+from assets.gold.past import DAILY, HOURLY, History
+from assets.gold.sources import ALIVE, DayHealth, DayRows, coverage, source_health
 from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import term_sets
@@ -20,7 +24,15 @@ from lake_config.storage import Lake, conform
 from lake_config.tables import TABLES
 from lake_config.tables.bronze import CONNECTOR_TABLES
 
-FIGURES = ("gold.sentiment_daily", "gold.sentiment_hourly", "gold.topic_daily", "gold.place_daily", "gold.source_daily")
+FIGURES = (
+    "gold.sentiment_daily",
+    "gold.sentiment_hourly",
+    "gold.topic_daily",
+    "gold.place_daily",
+    "gold.source_daily",
+    "gold.source_hourly",
+    "gold.source_findings",
+)
 _LANDED_COLUMNS = ("event_date", "source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256")
 _POST_COLUMNS = ("event_date", "event_hour", "source_id", "source_kind", "content_key", "author_key", *COLUMNS)
 NO_TOPIC, NO_PLACE = "Không thuộc chủ đề nào", "Không nhắc địa bàn"
@@ -33,27 +45,31 @@ def _rows(name: str, frame: pl.DataFrame) -> pa.Table:
     return conform(declared, frame.select(declared.schema.names).to_arrow())
 
 
-def sentiment_daily(mentions: DayMentions, health: pl.DataFrame) -> pa.Table:
+def _covered(counted: pl.DataFrame, daily: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the coverage of their kind of source, from rows of gold.source_daily."""
+    joined = counted.join(coverage(daily), on="source_kind", how="left", maintain_order="left")
+    # A kind whose sources have all left the registry, or changed their kind in it, since they spoke: nothing of it is expected.
+    return joined.with_columns(pl.col("expected_sources", "live_sources", "expected_weight", "live_weight").fill_null(0))
+
+
+def sentiment_daily(mentions: DayMentions, daily: pl.DataFrame) -> pa.Table:
     """gold.sentiment_daily of one day. Kinds of source that stayed silent have no row; their coverage is in gold.source_daily."""
     counted = sentiment_by(mentions.posts, ["event_date", "source_kind"], mentions.model_id)
-    if counted.is_empty():
-        return _rows("gold.sentiment_daily", counted)
-    covered = counted.join(coverage(health), on="source_kind", how="left")
-    # A kind whose sources have all left the registry, or changed their kind in it, since they spoke: nothing of it is expected.
-    return _rows("gold.sentiment_daily", covered.with_columns(pl.col("expected_sources", "live_sources").fill_null(0)))
+    return _rows("gold.sentiment_daily", counted if counted.is_empty() else _covered(counted, daily))
 
 
-def sentiment_hourly(mentions: DayMentions) -> pa.Table:
-    """gold.sentiment_hourly of one day."""
-    return _rows("gold.sentiment_hourly", sentiment_by(mentions.posts, ["event_date", "event_hour", "source_kind"], mentions.model_id))
+def sentiment_hourly(mentions: DayMentions, daily: pl.DataFrame) -> pa.Table:
+    """gold.sentiment_hourly of one day; the coverage is that of the day."""
+    counted = sentiment_by(mentions.posts, ["event_date", "event_hour", "source_kind"], mentions.model_id)
+    return _rows("gold.sentiment_hourly", counted if counted.is_empty() else _covered(counted, daily))
 
 
-def by_label(name: str, rows: pl.DataFrame, dimension: str, names: Mapping[str, str], model_id: str) -> pa.Table:
+def by_label(name: str, rows: pl.DataFrame, dimension: str, names: Mapping[str, str], model_id: str, daily: pl.DataFrame) -> pa.Table:
     """gold.topic_daily or gold.place_daily of one day; `names` gives the Vietnamese name of each id."""
     counted = sentiment_by(rows, ["event_date", f"{dimension}_id", "source_kind"], model_id)
     if not counted.is_empty():
         label = pl.col(f"{dimension}_id")
-        counted = counted.with_columns(label.replace_strict(dict(names), default=label).alias(f"{dimension}_name"))
+        counted = _covered(counted.with_columns(label.replace_strict(dict(names), default=label).alias(f"{dimension}_name")), daily)
     return _rows(name, counted)
 
 
@@ -72,12 +88,13 @@ class GoldDays:
     """Builds the gold tables of several event days from one reading of silver and bronze. `inputs` are the versions that were read.
 
     `groups`: the groups of sources that are on, as in LAKE_SOURCES; which sources were collected on a day follows from it and the registry.
+    `now` says how much of the current day can be judged (default: the clock); of earlier days nothing depends on it.
     """
 
-    def __init__(self, lake: Lake, days: Iterable[date], registry: Registry, groups: Collection[str]):
+    def __init__(self, lake: Lake, days: Iterable[date], registry: Registry, groups: Collection[str], now: datetime | None = None):
         self.lake, self.days, self.registry = lake, sorted(set(days)), registry
         self.sources = {source.id: source for source in registry.sources}
-        self.groups = groups
+        self.groups, self.now = groups, now or datetime.now(UTC)
         self.inputs: dict[str, int] = {}
         self.landed = _PerDay(self._landed())
         self.rejects = _PerDay(self._read("silver.rejects"))
@@ -105,15 +122,42 @@ class GoldDays:
             for day in self.days
         }
 
-    def health(self) -> dict[date, pl.DataFrame]:
-        """gold.source_daily by day, as frames."""
-        log = _PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome"]))
-        found = {}
+    def _history(self) -> History:
+        """What gold holds of the weeks before the days, and of days between them, but not of the days themselves."""
+        first, last = self.days[0] - timedelta(days=HISTORY_DAYS), self.days[-1]
+        wanted = [day for day in (first + timedelta(days=n) for n in range((last - first).days)) if day not in self.days]
+        found = []
+        for name, columns in (("gold.source_hourly", HOURLY), ("gold.source_daily", DAILY)):
+            at = self.lake.open(name)
+            self.inputs[name] = at.version()
+            rows = self.lake.days(name, wanted, columns, at)
+            found.append({part["event_date"][0]: part for part in rows.partition_by("event_date")})
+        return History(*found)
+
+    def health(self) -> dict[date, DayHealth]:
+        """gold.source_daily and gold.source_findings by day, as frames. Days are judged in their order: each is history to the next."""
+        if not self.days:
+            return {}
+        log = _PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome", "finding"]))
+        history, found = self._history(), {}
         for day in self.days:
-            collected = self.registry.collected(self.groups, day).values()
+            collected = list(self.registry.collected(self.groups, day).values())
             rows = DayRows(latest(self.posts[day]), self.landed[day], self.rejects[day], log[day])
-            found[day] = source_health(day, collected, self.sources, rows)
+            answered = dict(rows.log.group_by("source_id").agg(pl.col("outcome").is_in(ALIVE).any()).iter_rows())
+            history.hourly[day] = self.hourly[day]
+            hours = hours_over(day, self.now)
+            judged = judge(day, history.past(day, collected, answered), hours)
+            not_asked = history.not_asked(day, answered.keys(), collected) if hours == 24 else frozenset[str]()
+            found[day] = source_health(day, collected, self.sources, rows, judged, not_asked)
+            if not found[day].daily.is_empty():
+                history.daily[day] = found[day].daily.select(DAILY)
         return found
+
+    @cached_property
+    def hourly(self) -> dict[date, pl.DataFrame]:
+        """gold.source_hourly by day, as frames."""
+        by = ["event_date", "event_hour", "source_id"]
+        return {day: latest(self.posts[day]).group_by(by).agg(mentions=pl.len().cast(pl.Int64)).sort(by) for day in self.days}
 
     def mentions(self, model: Scorer) -> dict[date, DayMentions]:
         """The labelled mentions by day. Raises UnlabelledError when labels are missing."""
@@ -137,11 +181,14 @@ class GoldDays:
         health, mentions = self.health(), self.mentions(model)
         made: dict[str, dict[date, pa.Table]] = {name: {} for name in FIGURES}
         for day, of_day in mentions.items():
-            made["gold.sentiment_daily"][day] = sentiment_daily(of_day, health[day])
-            made["gold.sentiment_hourly"][day] = sentiment_hourly(of_day)
-            made["gold.topic_daily"][day] = by_label("gold.topic_daily", of_day.topics, "topic", topics, of_day.model_id)
-            made["gold.place_daily"][day] = by_label("gold.place_daily", of_day.places, "place", places, of_day.model_id)
-            made["gold.source_daily"][day] = _rows("gold.source_daily", health[day])
+            daily = health[day].daily
+            made["gold.sentiment_daily"][day] = sentiment_daily(of_day, daily)
+            made["gold.sentiment_hourly"][day] = sentiment_hourly(of_day, daily)
+            made["gold.topic_daily"][day] = by_label("gold.topic_daily", of_day.topics, "topic", topics, of_day.model_id, daily)
+            made["gold.place_daily"][day] = by_label("gold.place_daily", of_day.places, "place", places, of_day.model_id, daily)
+            made["gold.source_daily"][day] = _rows("gold.source_daily", daily)
+            made["gold.source_hourly"][day] = _rows("gold.source_hourly", self.hourly[day])
+            made["gold.source_findings"][day] = _rows("gold.source_findings", health[day].findings)
         return made
 
 

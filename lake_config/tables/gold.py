@@ -53,32 +53,27 @@ def _shares() -> tuple[Column, ...]:
     return tuple(columns)
 
 
+_LIVE = ("bronze.fetch_log.outcome", "silver.posts.source_id", "gold.source_hourly.mentions")
+"""What tells whether a source was alive: its answers, its posts, and how many of them it usually brings."""
+
+COVERAGE = Column(
+    "coverage_share",
+    FLOAT,
+    "Share of the expected sources of this kind that were alive that day, weighted by their usual volume; null where none is expected.",
+    nullable=True,
+    inputs=_LIVE,
+    label_vi="Độ phủ nguồn",
+)
+
+
 def _coverage() -> tuple[Column, ...]:
-    inputs = ("bronze.fetch_log.outcome", "silver.posts.source_id")
     return (
-        Column(
-            "expected_sources",
-            INT,
-            "Sources of this kind that should have spoken that day: valid, enabled and marked expected.",
-            inputs=inputs,
-            label_vi="Nguồn kỳ vọng",
-        ),
-        Column(
-            "live_sources",
-            INT,
-            "Those of them with a post of that day or a successful fetch on it.",
-            inputs=inputs,
-            label_vi="Nguồn hoạt động",
-        ),
-        Column(
-            "coverage_share",
-            FLOAT,
-            "live_sources / expected_sources; null where none is expected.",
-            nullable=True,
-            inputs=inputs,
-            label_vi="Độ phủ nguồn",
-        ),
-    )
+        Column("expected_sources", INT, "Sources of this kind that should have spoken that day: valid, on and marked expected.", inputs=_LIVE, label_vi="Nguồn kỳ vọng"),
+        Column("live_sources", INT, "Those of them that were alive: they spoke or answered, and their volume is not that of a source that fell silent.", inputs=_LIVE, label_vi="Nguồn hoạt động"),
+        Column("expected_weight", FLOAT, "Usual posts a day of the expected sources together; adds up over rows of different kinds or days.", inputs=_LIVE, label_vi="Lượng tin thường ngày của nguồn kỳ vọng"),
+        Column("live_weight", FLOAT, "The part of expected_weight that belongs to live sources.", inputs=_LIVE, label_vi="Lượng tin thường ngày của nguồn hoạt động"),
+        COVERAGE,
+    )  # fmt: skip
 
 
 _MODEL = Column("model_id", STRING, "Sentiment model whose labels were counted.", inputs=("silver.opinions.model_id",), label_vi="Mô hình")
@@ -95,7 +90,7 @@ SENTIMENT_HOURLY = Table(
     name="gold.sentiment_hourly",
     description="Sentiment by local hour and kind of source.",
     description_vi="Sắc thái ý kiến theo giờ và loại nguồn.",
-    columns=(_DAY, _HOUR, _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL),
+    columns=(_DAY, _HOUR, _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL),
     key=("event_date", "event_hour", "source_kind"),
     owner="team:policy-analytics",
 )
@@ -107,7 +102,7 @@ TOPIC_DAILY = Table(
         _DAY,
         Column("topic_id", STRING, "Registry id of the topic, or 'none'.", inputs=_LABEL, label_vi="Mã chủ đề"),
         Column("topic_name", STRING, "Vietnamese name of the topic.", inputs=_LABEL, label_vi="Chủ đề"),
-        _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL,
+        _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL,
     ),
     key=("event_date", "topic_id", "source_kind"),
     owner="team:policy-analytics",
@@ -120,7 +115,7 @@ PLACE_DAILY = Table(
         _DAY,
         Column("place_id", STRING, "Registry id of the place, or 'none'.", inputs=_LABEL, label_vi="Mã địa bàn"),
         Column("place_name", STRING, "Vietnamese name of the place.", inputs=_LABEL, label_vi="Địa bàn"),
-        _KIND, _KIND_NAME, *_counts(), *_shares(), _MODEL,
+        _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL,
     ),
     key=("event_date", "place_id", "source_kind"),
     owner="team:policy-analytics",
@@ -156,9 +151,47 @@ SOURCE_DAILY = Table(
         Column("fetch_failures", INT, "Attempts that failed.", inputs=("bronze.fetch_log.outcome",), label_vi="Số lần lỗi"),
         Column("last_fetched_at", TIME, "Latest receipt of a post of that day, UTC.", nullable=True, inputs=("silver.posts.fetched_at",), label_vi="Lần nhận gần nhất"),
         Column("is_expected", BOOL, "The source should have spoken that day.", label_vi="Được kỳ vọng"),
-        Column("is_live", BOOL, "It yielded a post of that day or was fetched with success on it.", inputs=("bronze.fetch_log.outcome", "silver.posts.source_id"), label_vi="Hoạt động"),
+        Column("is_live", BOOL, "It yielded a post of that day or answered on it, and no finding says that it fell silent.", inputs=_LIVE, label_vi="Hoạt động"),
+        Column("expected_mentions", FLOAT, "Posts it usually brings on such a day of the week, from its last 8 weeks; null while its history is too short.", nullable=True, inputs=_LIVE, label_vi="Số bài thường ngày"),
+        Column("coverage_weight", FLOAT, "Its weight in coverage: expected_mentions, or the stated default without history; 0 where it is not expected.", inputs=_LIVE, label_vi="Trọng số độ phủ"),
     ),
     key=("event_date", "source_id"),
+)  # fmt: skip
+SOURCE_HOURLY = Table(
+    name="gold.source_hourly",
+    description="Posts of each source by local hour of publication; hours without any have no row. What a source usually brings is learned from it.",
+    description_vi="Số bài của từng nguồn theo giờ đăng; là cơ sở để biết lượng tin thường ngày của nguồn.",
+    columns=(
+        _DAY,
+        _HOUR,
+        Column("source_id", STRING, "Registry id of the source.", inputs=("silver.posts.source_id",), label_vi="Mã nguồn"),
+        Column("mentions", INT, "Posts kept.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
+    ),
+    key=("event_date", "event_hour", "source_id"),
+)
+_FOUND = ("gold.source_hourly.mentions", "bronze.fetch_log.outcome", "bronze.fetch_log.finding")
+SOURCE_FINDINGS = Table(
+    name="gold.source_findings",
+    description="What a person should know of an expected source on a day: it fell silent, collapsed, does not answer, moved. See docs/source-health.md.",
+    description_vi="Những điều cần biết về từng nguồn trong ngày: im lặng, giảm mạnh, không trả lời, chuyển địa chỉ.",
+    columns=(
+        _DAY,
+        Column("source_id", STRING, "Registry id of the source.", inputs=_NAMED, label_vi="Mã nguồn"),
+        Column("source_name", STRING, "Name of the source.", inputs=_NAMED, label_vi="Nguồn"),
+        replace(_KIND, inputs=_NAMED),
+        replace(_KIND_NAME, inputs=_NAMED),
+        Column("finding", STRING, "Code: silence, collapse, stalled, mute, unreachable, not_asked, or one of bronze.fetch_log.", inputs=_FOUND, label_vi="Mã phát hiện"),
+        Column("finding_name", STRING, "Vietnamese name of the finding.", inputs=_FOUND, label_vi="Phát hiện"),
+        Column("severity", STRING, "error: posts are missing or will be; warn: look at it.", inputs=_FOUND, label_vi="Mức độ"),
+        Column("since", DATE, "First day of what was found.", inputs=_FOUND, label_vi="Từ ngày"),
+        Column("window_days", INT, "Days over which posts were counted; null where none were.", nullable=True, inputs=_FOUND, label_vi="Số ngày xét"),
+        Column("expected", FLOAT, "Posts expected in these days.", nullable=True, inputs=_FOUND, label_vi="Số bài kỳ vọng"),
+        Column("seen", INT, "Posts seen in these days.", nullable=True, inputs=_FOUND, label_vi="Số bài thực tế"),
+        Column("probability", FLOAT, "How likely so few are from a source that is well.", nullable=True, inputs=_FOUND, label_vi="Xác suất"),
+        Column("threshold", FLOAT, "Below this probability it is a finding.", nullable=True, inputs=_FOUND, label_vi="Ngưỡng"),
+        Column("detail", STRING, "In words, for people.", inputs=_FOUND, label_vi="Chi tiết"),
+    ),
+    key=("event_date", "source_id", "finding"),
 )  # fmt: skip
 ACCOUNTING = Table(
     name="gold.accounting",
@@ -201,4 +234,14 @@ QUALITY_RESULTS = Table(
     key=("run_id", "table_name", "event_date", "expectation", "column_name"),
 )
 
-GOLD = (SENTIMENT_DAILY, SENTIMENT_HOURLY, TOPIC_DAILY, PLACE_DAILY, SOURCE_DAILY, ACCOUNTING, QUALITY_RESULTS)
+GOLD = (
+    SENTIMENT_DAILY,
+    SENTIMENT_HOURLY,
+    TOPIC_DAILY,
+    PLACE_DAILY,
+    SOURCE_DAILY,
+    SOURCE_HOURLY,
+    SOURCE_FINDINGS,
+    ACCOUNTING,
+    QUALITY_RESULTS,
+)

@@ -168,7 +168,8 @@ _TRUST = (
         "coverage-over-time",
         "Độ phủ nguồn theo ngày",
         "Source coverage by day",
-        "Số nguồn hoạt động chia cho số nguồn được kỳ vọng trong ngày. Ngày có độ phủ thấp thì các con số của ngày đó kém tin cậy.",
+        "Phần lượng tin thường ngày của các nguồn kỳ vọng thuộc về những nguồn đang hoạt động trong ngày. "
+        "Ngày có độ phủ thấp thì các con số của ngày đó kém tin cậy.",
         "source_daily",
         "echarts_timeseries_line",
         lines(["coverage_share"], number_format=".0%", bounds=(0, 1)),
@@ -186,7 +187,8 @@ _TRUST = (
         "sources",
         "Tình trạng từng nguồn",
         "Health of each source",
-        "Mỗi nguồn đã cho bao nhiêu bài, nhận bài gần nhất khi nào, hoạt động bao nhiêu ngày trên số ngày được kỳ vọng. "
+        "Mỗi nguồn đã cho bao nhiêu bài, nhận bài gần nhất khi nào, hoạt động bao nhiêu phần trong số ngày được kỳ vọng, "
+        "mỗi ngày theo lượng tin thường ngày. "
         "N/A là nguồn không được kỳ vọng có tin hằng ngày.",
         "source_daily",
         "table",

@@ -18,10 +18,12 @@ from superset_dashboards.bundle_source.metrics import (
     SENTIMENT_VI,
     Metric,
     accounting_metrics,
+    finding_metrics,
     label_metrics,
     opinion_metrics,
     quality_metrics,
     source_metrics,
+    volume_metrics,
 )
 
 DATABASE_NAME = "Gold"
@@ -97,6 +99,8 @@ DATASETS: Mapping[str, Dataset] = {
         _gold("topic_daily", opinion_metrics()),
         _gold("place_daily", opinion_metrics()),
         _gold("source_daily", source_metrics()),
+        _gold("source_hourly", volume_metrics()),
+        _gold("source_findings", finding_metrics()),
         _gold("accounting", accounting_metrics()),
         _gold("quality_results", quality_metrics()),
         _sentiment_by_label(),

@@ -105,7 +105,32 @@ def source_metrics() -> tuple[Metric, ...]:
         Metric("last_fetched_at", "MAX(last_fetched_at)", "Nhận gần nhất", "Thời điểm nhận bài gần nhất, giờ Việt Nam.", None),
         Metric("expected_days", expected, "Ngày kỳ vọng", "Số ngày mà nguồn được kỳ vọng có tin."),
         Metric("live_days", live, "Ngày hoạt động", "Số ngày kỳ vọng mà nguồn thực sự hoạt động."),
-        Metric("coverage_share", f"{live} * 1.0 / NULLIF({expected}, 0)", "Độ phủ", "Ngày hoạt động chia cho ngày kỳ vọng.", SHARE_FORMAT),
+        Metric(
+            "coverage_share",
+            f"{_weight('is_expected AND is_live')} / NULLIF({_weight('is_expected')}, 0)",
+            "Độ phủ",
+            "Phần lượng tin thường ngày của các nguồn kỳ vọng thuộc về những nguồn đang hoạt động.",
+            SHARE_FORMAT,
+        ),
+    )
+
+
+def _weight(condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN coverage_weight ELSE 0.0 END)"
+
+
+def volume_metrics() -> tuple[Metric, ...]:
+    """Metrics of the posts of each source by hour."""
+    return (summed("mentions", "Lượt đề cập", "Số bài đăng được giữ lại."),)
+
+
+def finding_metrics() -> tuple[Metric, ...]:
+    """Metrics of what was found of sources. A finding that lasts is counted on each of its days."""
+    return (
+        Metric("source_days", "COUNT(*)", "Số ngày có phát hiện", "Mỗi phát hiện được tính ở từng ngày nó kéo dài."),
+        Metric("severe", _days("severity = 'error'"), "Nghiêm trọng", "Số ngày nguồn im lặng, giảm mạnh hoặc không trả lời."),
+        Metric("sources", "COUNT(DISTINCT source_id)", "Số nguồn", "Số nguồn khác nhau có phát hiện."),
+        Metric("since", "MIN(since)", "Từ ngày", "Ngày đầu tiên của phát hiện.", None),
     )
 
 

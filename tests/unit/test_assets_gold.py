@@ -89,12 +89,15 @@ def day_mentions(rows: list[Row]) -> DayMentions:
 @given(st.lists(MENTION, max_size=12))
 def test_the_figures_are_the_counts(rows: list[Row]) -> None:
     mentions = day_mentions(rows)
-    health = pl.DataFrame([{"source_kind": "newspaper", "is_expected": True, "is_live": False}])
+    health = pl.DataFrame([{"source_kind": "newspaper", "is_expected": True, "is_live": False, "coverage_weight": 2.5}])
     tables = {
         "gold.sentiment_daily": (sentiment_daily(mentions, health), ("source_kind",)),
-        "gold.sentiment_hourly": (sentiment_hourly(mentions), ("event_hour", "source_kind")),
-        "gold.topic_daily": (by_label("gold.topic_daily", mentions.topics, "topic", {"tet": "Tết"}, "m"), ("topic_id", "source_kind")),
-        "gold.place_daily": (by_label("gold.place_daily", mentions.places, "place", {}, "m"), ("place_id", "source_kind")),
+        "gold.sentiment_hourly": (sentiment_hourly(mentions, health), ("event_hour", "source_kind")),
+        "gold.topic_daily": (
+            by_label("gold.topic_daily", mentions.topics, "topic", {"tet": "Tết"}, "m", health),
+            ("topic_id", "source_kind"),
+        ),
+        "gold.place_daily": (by_label("gold.place_daily", mentions.places, "place", {}, "m", health), ("place_id", "source_kind")),
     }
     for name, (table, dimensions) in tables.items():
         assert table.schema == TABLES[name].schema
@@ -106,6 +109,7 @@ def test_the_figures_are_the_counts(rows: list[Row]) -> None:
             assert row["unique_texts"] == len({one["content_key"] for one in group})
             assert row["distinct_voices"] == len({one["author_key"] for one in group} - {None})
             assert row["source_kind_name"] == SOURCE_KIND_NAMES[row["source_kind"]]
+            assert row["coverage_share"] == (0.0 if row["source_kind"] == "newspaper" else None)
             for sentiment in SENTIMENTS:
                 count = len({one["n"] for one in group if one["sentiment"] == sentiment})
                 assert row[f"{sentiment}_count"] == count
@@ -115,7 +119,9 @@ def test_the_figures_are_the_counts(rows: list[Row]) -> None:
     daily = tables["gold.sentiment_daily"][0].to_pylist()
     assert sum(row["mentions"] for row in daily) == len(rows)
     assert all(
-        (row["expected_sources"], row["coverage_share"]) == ((1, 0.0) if row["source_kind"] == "newspaper" else (0, None)) for row in daily
+        (row["expected_sources"], row["expected_weight"], row["live_weight"])
+        == ((1, 2.5, 0.0) if row["source_kind"] == "newspaper" else (0, 0.0, 0.0))
+        for row in daily
     )
 
 
@@ -126,8 +132,9 @@ def test_the_figures_pass_their_suites() -> None:
         for sentiment in SENTIMENTS
     ]
     mentions = day_mentions(rows)
-    health = pl.DataFrame([{"source_kind": "video", "is_expected": False, "is_live": True}])
-    for name, table in (("gold.sentiment_daily", sentiment_daily(mentions, health)), ("gold.sentiment_hourly", sentiment_hourly(mentions))):
+    health = pl.DataFrame([{"source_kind": "video", "is_expected": False, "is_live": True, "coverage_weight": 0.0}])
+    tables = {"gold.sentiment_daily": sentiment_daily(mentions, health), "gold.sentiment_hourly": sentiment_hourly(mentions, health)}
+    for name, table in tables.items():
         outcomes = run_suite(TABLES[name], table)
         assert outcomes
         assert failures(outcomes) == []
@@ -144,7 +151,8 @@ def test_names_stand_beside_ids() -> None:
             "labels": {"tet", "traffic"},
         }
     ]
-    table = by_label("gold.topic_daily", day_mentions(rows).topics, "topic", {"tet": "Tết"}, "m")
+    health = pl.DataFrame([{"source_kind": "video", "is_expected": False, "is_live": True, "coverage_weight": 0.0}])
+    table = by_label("gold.topic_daily", day_mentions(rows).topics, "topic", {"tet": "Tết"}, "m", health)
     assert dict(zip(table["topic_id"].to_pylist(), table["topic_name"].to_pylist(), strict=True)) == {"tet": "Tết", "traffic": "traffic"}
 
 
@@ -180,9 +188,11 @@ def health_of(
         posts=pl.DataFrame({"source_id": pl.Series(list(posts), dtype=pl.String), "fetched_at": times}),
         landed=pl.DataFrame({"source_id": list(landed)}, schema={"source_id": pl.String}),
         rejects=pl.DataFrame({"source_id": list(rejects)}, schema={"source_id": pl.String}),
-        log=pl.DataFrame(list(log), schema={"source_id": pl.String, "outcome": pl.String}, orient="row"),
+        log=pl.DataFrame(list(log), schema={"source_id": pl.String, "outcome": pl.String}, orient="row").with_columns(
+            finding=pl.lit(None, dtype=pl.String)
+        ),
     )
-    return {row["source_id"]: row for row in source_health(DAY, collected, SOURCES, rows).to_dicts()}
+    return {row["source_id"]: row for row in source_health(DAY, collected, SOURCES, rows).daily.to_dicts()}
 
 
 def test_a_source_is_alive_by_a_post_or_by_a_fetch_that_worked() -> None:
@@ -229,19 +239,24 @@ def test_a_day_without_anything_expected_or_seen_has_no_rows() -> None:
     assert health_of([PROVIDER, UPLOAD]) == {}
 
 
-STATES = st.lists(st.tuples(st.sampled_from(["newspaper", "video"]), st.booleans(), st.booleans()), min_size=1, max_size=8)
+STATES = st.lists(
+    st.tuples(st.sampled_from(["newspaper", "video"]), st.booleans(), st.booleans(), st.sampled_from([0.25, 1.0, 40.0])),
+    min_size=1,
+    max_size=8,
+)
 
 
 @given(STATES)
-def test_coverage_is_live_among_expected(states: list[tuple[str, bool, bool]]) -> None:
-    found = {
-        row.pop("source_kind"): row
-        for row in coverage(pl.DataFrame(states, schema=["source_kind", "is_expected", "is_live"], orient="row")).to_dicts()
-    }
-    for kind in {kind for kind, _, _ in states}:
-        expected = [is_live for other, is_expected, is_live in states if other == kind and is_expected]
+def test_coverage_is_the_weight_of_the_live_among_the_expected(states: list[tuple[str, bool, bool, float]]) -> None:
+    frame = pl.DataFrame(states, schema=["source_kind", "is_expected", "is_live", "coverage_weight"], orient="row")
+    found = {row.pop("source_kind"): row for row in coverage(frame).to_dicts()}
+    for kind in {kind for kind, _, _, _ in states}:
+        expected = [(is_live, weight) for other, is_expected, is_live, weight in states if other == kind and is_expected]
+        whole, live = sum(weight for _, weight in expected), sum(weight for is_live, weight in expected if is_live)
         assert found[kind] == {
             "expected_sources": len(expected),
-            "live_sources": sum(expected),
-            "coverage_share": sum(expected) / len(expected) if expected else None,
+            "live_sources": sum(is_live for is_live, _ in expected),
+            "expected_weight": whole,
+            "live_weight": live,
+            "coverage_share": pytest.approx(live / whole) if expected else None,
         }

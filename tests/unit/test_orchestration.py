@@ -9,20 +9,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
+import httpx
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.gold.assets import BEGUN, EVENT_DAY
 from assets.support import TOUCHED_DAYS, asset_key
 from orchestration.definitions import defs
 from orchestration.event_days import range_tags, ranges
 from orchestration.runs import DRIVER, _driver_mark, close_dead_runs, days_left, is_driver_dead, not_refined
 from orchestration.schedules import collect_schedule, source_health_schedule
-from orchestration.sensors import failure_alert, left_behind, touched_event_days
+from orchestration.sensors import failure_alert, left_behind, silent_sources, touched_event_days
 
 DAY = date(2024, 2, 8)
 
@@ -129,7 +131,7 @@ class _Listener(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Listener)
     server.heard = []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
@@ -140,6 +142,37 @@ def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def found_silent(instance: DagsterInstance, day: str, *source_ids: str) -> None:
+    metadata = {EVENT_DAY: day, BEGUN: dg.MetadataValue.json(list(source_ids))}
+    instance.report_runless_asset_event(dg.AssetMaterialization(asset_key("gold.source_findings"), metadata=metadata))
+
+
+def told(instance: DagsterInstance, cursor: str | None) -> str | None:
+    with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs) as context:
+        return cast(str | None, silent_sources(context).cursor)
+
+
+def test_a_silent_source_is_told_to_the_webhook_once_a_day(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    with webhook() as (address, heard):
+        monkeypatch.setenv("LAKE_ALERT_WEBHOOK", address)
+        found_silent(instance, "2024-02-08")
+        cursor = told(instance, None)
+        assert heard == []
+        found_silent(instance, "2024-02-08", "bao-lon")
+        found_silent(instance, "2024-02-08", "bao-lon", "bao-vua")
+        cursor = told(instance, cursor)
+        found_silent(instance, "2024-02-08", "bao-lon", "bao-vua")
+        cursor = told(instance, cursor)
+        assert [message["sources"] for message in heard] == [["2024-02-08 bao-lon", "2024-02-08 bao-vua"]]
+        assert "2 sources fell silent" in heard[0]["text"]
+        found_silent(instance, "2024-02-20", "bao-lon")
+        cursor = told(instance, cursor)
+        assert heard[-1]["sources"] == ["2024-02-20 bao-lon"]
+    found_silent(instance, "2024-02-21", "bao-lon")
+    with pytest.raises(httpx.HTTPError):  # nobody listens any more: the tick fails, and the next one tries again
+        told(instance, cursor)
 
 
 def test_a_failed_run_is_told_to_the_webhook(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
