@@ -76,10 +76,7 @@ def accounting(context: dg.AssetExecutionContext, lake: LakeResource) -> Results
 
 @dg.multi_asset(
     name="figures",
-    specs=[
-        table_spec(name, deps=["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"], kinds=("gold", "polars"))
-        for name in FIGURES
-    ],
+    specs=[table_spec(name, deps=_SILVER, kinds=("gold", "polars")) for name in FIGURES],
     check_specs=[*(suite_spec(name) for name in FIGURES), HEARD_SPEC],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
