@@ -18,6 +18,7 @@ from assets.bronze.fetching import Answer, Fetcher
 from assets.times import parse_time
 from lake_config.registry import Source
 from lake_config.registry.models import DEMO_CITY
+from lake_config.tables.bronze import GONE
 
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 600, 86_400
 _PAUSED_UNTIL = "paused_until"
@@ -110,7 +111,8 @@ class SourcePoll(ABC):
         self.calls += 1
         answer = self.client.get(self.source, url, headers=self.headers())
         self.received += len(answer.body)
-        self.found = self.found or answer.finding
+        # That one post is gone says nothing of its source; that the interface has moved does.
+        self.found = self.found or (answer.finding if answer.finding != GONE else None)
         if answer.outcome not in {"ok", "http_error"}:
             raise StopError(self.safe(answer.detail or answer.outcome), answer.outcome, answer.status)
         reading = self.understand(answer)

@@ -14,8 +14,7 @@ from lxml import etree, html
 from trafilatura import bare_extraction, extract_metadata
 from trafilatura.settings import DEFAULT_CONFIG
 
-from assets.bronze.feed_document import UndecodableError
-from assets.bronze.legacy_text import page_text
+from assets.bronze.legacy_text import UndecodableError, page_text
 
 _CONFIG = deepcopy(DEFAULT_CONFIG)
 for _name in ("MIN_EXTRACTED_SIZE", "MIN_OUTPUT_SIZE", "MIN_EXTRACTED_COMM_SIZE", "MIN_OUTPUT_COMM_SIZE"):

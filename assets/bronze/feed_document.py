@@ -18,6 +18,7 @@ import feedparser
 
 from assets.bronze import json_feed, sitemap
 from assets.bronze.json_feed import read_json_item, split_json_feed
+from assets.bronze.legacy_text import UndecodableError, without_font
 from assets.bronze.sitemap import read_sitemap_entry, split_sitemap
 
 _ENTRY_TOKEN = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|<(?P<open>item|entry)(?=[\s>])[^>]*>|</(?P<close>item|entry)\s*>", re.DOTALL)
@@ -34,10 +35,6 @@ _PLAUSIBLE_SHARE = 0.9
 _DAMAGE_SHARE = 0.005
 """Up to this share of broken characters a text counts as UTF-8 damaged on its way; they are shown as U+FFFD."""
 _DEFAULT_ROOT = {"item": "<rss version='2.0'>", "entry": "<feed xmlns='http://www.w3.org/2005/Atom'>"}
-
-
-class UndecodableError(ValueError):
-    """Bytes that are neither what their document declares nor plausible Vietnamese in a legacy encoding."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def _encoding(document: bytes, content_type: str) -> str:
 
 def decode(payload: bytes, declared: str) -> str:
     """Text of bytes that declare an encoding: as declared, else UTF-8 (a few broken bytes become U+FFFD), else windows-1258 where
-    that gives plausible Vietnamese.
+    that gives plausible Vietnamese, else VNI or TCVN3 where one of them does.
 
     Raises UndecodableError naming the first offending byte.
     """
@@ -103,7 +100,7 @@ def decode(payload: bytes, declared: str) -> str:
     for encoding in (declared, "utf-8"):
         try:
             if codecs.lookup(encoding).name not in _NOT_OF_FEEDS:
-                return payload.decode(encoding)
+                return without_font(payload.decode(encoding))
         except UnicodeDecodeError as error:
             first_error = first_error or error
         except LookupError:
@@ -118,6 +115,8 @@ def decode(payload: bytes, declared: str) -> str:
     foreign = [character for character in legacy.lower() if ord(character) > 127]
     if foreign and sum(character in _VIETNAMESE_MARKED for character in foreign) / len(foreign) >= _PLAUSIBLE_SHARE:
         return legacy
+    if (shown := payload.decode("latin-1")) != (found := without_font(shown)):
+        return found
     where = f"byte {first_error.start} is 0x{payload[first_error.start]:02x}" if first_error else "unknown encoding"
     raise UndecodableError(f"not {declared}: {where}")
 

@@ -11,7 +11,8 @@ from urllib.parse import urljoin
 from assets.bronze import sitemap
 from assets.bronze.article_address import clean_address, without_variant
 from assets.bronze.envelope import Batch, FetchAttempt, Item, storable
-from assets.bronze.feed_document import FeedDocument, UndecodableError, read_entries, split
+from assets.bronze.feed_document import FeedDocument, read_entries, split
+from assets.bronze.legacy_text import UndecodableError
 from assets.times import local_day
 from lake_config.registry import Source
 

@@ -10,8 +10,6 @@ import unicodedata
 from contextlib import suppress
 from html import unescape
 
-from assets.bronze.feed_document import UndecodableError
-
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META_CHARSET = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9._-]+)|<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.-]+)""", re.I
@@ -62,6 +60,14 @@ _VNI_MARKS = {
     "ö": "ùứ øừ ûử õữ ïự",
 }
 _VNI_ALONE = {"ô": "ơ", "ö": "ư", "í": "í", "ì": "ì", "æ": "ỉ", "ó": "ĩ", "ò": "ị", "î": "ỵ", "ñ": "đ"}
+
+
+_FONT_LETTERS = frozenset("ñÑ®§")
+"""How VNI and ABC fonts write đ and Đ: hardly a text of Vietnamese goes without one."""
+
+
+class UndecodableError(ValueError):
+    """Bytes that are neither what their document declares nor plausible Vietnamese in a legacy encoding."""
 
 
 def _vni_table() -> dict[str, str]:
@@ -213,6 +219,21 @@ def _unfonted(text: str) -> str:
         return text  # the font is declared, the letters are Unicode after all
     convert, name = (from_vni, "VNI") if font["vni"] else (from_tcvn3, "TCVN3")
     return _checked(convert(plain), f"the font of {name}")
+
+
+def without_font(text: str) -> str:
+    """Text that was written in a VNI or ABC font and sent as Unicode all the same, in real Unicode; any other as it is.
+
+    For what declares no font, as feeds do: only where one of the two readings gives Vietnamese and the text as it stands does not.
+    """
+    if not _FONT_LETTERS & set(text):
+        return text
+    plain = unescape_letters(text)
+    if vietnamese_share(plain)[0] >= _SURE_SHARE:
+        return text
+    ranked = sorted(((vietnamese_share(convert(plain)), convert) for convert in (from_vni, from_tcvn3)), key=lambda one: one[0])
+    (rival, _), ((best, words), convert) = ranked[0][0], ranked[1]
+    return convert(plain) if words >= _ENOUGH_WORDS and best >= _SURE_SHARE and rival <= _RIVAL_SHARE else text
 
 
 def _checked(text: str, declared: str) -> str:

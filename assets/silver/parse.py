@@ -7,8 +7,9 @@ from typing import Any
 
 from assets.bronze.article_document import Fault, Unreadable, read_article
 from assets.bronze.export_rows import is_deletion, parse_row
-from assets.bronze.feed_document import UndecodableError, read_entries
+from assets.bronze.feed_document import read_entries
 from assets.bronze.feed_memory import NOT_A_FEED
+from assets.bronze.legacy_text import UndecodableError
 from assets.silver.parse_api import API_FORMATS, parse_api
 from assets.silver.records import Parsed, Refused, count_of
 from quality.rejects import Reason

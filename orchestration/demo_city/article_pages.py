@@ -97,10 +97,10 @@ def spoil_article(body: bytes, kind: str) -> tuple[bytes, str]:
             found = encode_1258(text.replace('charset="utf-8"', 'charset="windows-1258"')), "text/html"
         case "vni":
             style = '<style>body { font-family: "VNI-Times"; }</style></head>'
-            found = _shown_in(text.replace("</head>", style), VNI).encode(), MEDIA_TYPE
+            found = shown_in(text.replace("</head>", style), VNI).encode(), MEDIA_TYPE
         case "tcvn3":
             plain = unicodedata.normalize("NFC", text.replace('<meta charset="utf-8">', ""))
-            found = _shown_in(_small_toned(plain), TCVN3).encode("latin-1", "xmlcharrefreplace"), "text/html; charset=x-viet-tcvn3"
+            found = shown_in(small_toned(plain), TCVN3).encode("latin-1", "xmlcharrefreplace"), "text/html; charset=x-viet-tcvn3"
         case "zero_width":
             found = re.sub(r"(?<=[a-z]) (?=[a-z])(?![^<]*>)", " \u200b\u2060", text).encode(), MEDIA_TYPE
         case "garbled":  # converted twice on its way: nothing can bring it back
@@ -110,13 +110,14 @@ def spoil_article(body: bytes, kind: str) -> tuple[bytes, str]:
     return found
 
 
-def _shown_in(text: str, table: Mapping[str, str]) -> str:
+def shown_in(text: str, table: Mapping[str, str]) -> str:
     """Text in the characters of a legacy font."""
     into = {letter: shown for shown, letter in reversed(list(table.items())) if len(letter) == 1}
     return "".join(into.get(letter, letter) for letter in unicodedata.normalize("NFC", text))
 
 
-def _small_toned(text: str) -> str:
+def small_toned(text: str) -> str:
+    """Text without the capitals that a font of small letters cannot show."""
     # TCVN3 has capitals with a tone only in fonts of capitals, in the places of the small letters.
     known = set(TCVN3.values())
     return "".join(c if c in known or c.lower() not in known else c.lower() for c in text)

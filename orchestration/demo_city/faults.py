@@ -12,12 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.demo_city.article_pages import ARTICLE_FAULTS, spoil_article
+from orchestration.demo_city.feed_faults import FEED_FAULTS, spoil_feed
 from orchestration.demo_city.graph import graph_error
 from orchestration.demo_city.pages import Page, json_page
 from orchestration.demo_city.youtube import youtube_error
 
 STATUSES = ("400", "401", "403", "404", "410", "429", "500", "503")
-KINDS = (*STATUSES, "slow", "truncated", "wrong_type", "html", "gzip", "bad_gzip", "graph_error", "youtube_error", *ARTICLE_FAULTS)
+KINDS = (
+    *STATUSES,
+    *("slow", "truncated", "wrong_type", "html", "gzip", "bad_gzip", "graph_error", "youtube_error"),
+    *dict.fromkeys((*ARTICLE_FAULTS, *FEED_FAULTS)),
+)
 _HTML = b"<!DOCTYPE html><html><head><title>B\xe1\xba\xa3o tr\xc3\xac</title></head><body>B\xe1\xba\xa3o tr\xc3\xac</body></html>"
 _FOR_EVER = 10**9
 
@@ -29,7 +34,7 @@ class Fault:
     kind: an HTTP status (with retry_after in seconds, where given); slow (seconds before the second half of the body); truncated
     (Content-Length promises more than comes); wrong_type (image/png); html (a page of maintenance, status 200); gzip (rightly encoded);
     bad_gzip (said to be, is not); graph_error (code, subcode) and youtube_error (reason);
-    ARTICLE_FAULTS are for article pages, whose validators then go with the changed body.
+    ARTICLE_FAULTS are for article pages, FEED_FAULTS for RSS feeds; their validators then go with the changed body.
     """
 
     path: str
@@ -92,6 +97,9 @@ def spoil(page: Page, fault: Fault) -> Page:
     if fault.kind in {"graph_error", "youtube_error"}:
         answer = graph_error(fault.code, None, fault.subcode) if fault.kind == "graph_error" else youtube_error(fault.reason)
         return replace(json_page(answer.value, answer.status), headers=answer.headers)
+    if fault.kind in FEED_FAULTS and "rss" in page.media_type:
+        body, media_type = spoil_feed(page.body, fault.kind)
+        return replace(page, body=body, media_type=media_type, validated=None)
     if fault.kind in ARTICLE_FAULTS:
         body, media_type = spoil_article(page.body, fault.kind)
         return replace(page, body=body, media_type=media_type, validated=None)

@@ -32,7 +32,13 @@ _REPLIES_SHOWN = 5
 
 def youtube_error(reason: str, status: int | None = None, message: str | None = None) -> ApiAnswer:
     """The answer that carries an error's reason."""
-    code = status or {"quotaExceeded": 403, "commentsDisabled": 403, "videoNotFound": 404, "rateLimitExceeded": 429}.get(reason, 403)
+    code = status or {
+        "quotaExceeded": 403,
+        "commentsDisabled": 403,
+        "videoNotFound": 404,
+        "rateLimitExceeded": 429,
+        "backendError": 500,
+    }.get(reason, 403)
     text = message or _MESSAGES.get(reason, reason)
     error = {"message": text, "domain": _DOMAINS.get(reason, "youtube.parameter" if code == 400 else "global"), "reason": reason}
     if code == 400:

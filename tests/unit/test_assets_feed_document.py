@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.bronze.feed_document import FeedDocument, UndecodableError, decode, read_entries, split
+from assets.bronze.feed_document import FeedDocument, decode, read_entries, split
+from assets.bronze.legacy_text import UndecodableError
 from ml.normalise import normalise
 from orchestration.demo_city.feeds import encode_1258
 
