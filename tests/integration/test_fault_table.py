@@ -180,9 +180,10 @@ def told(case: Case, rows: pl.DataFrame, attempts: pl.DataFrame, base_url: str) 
     outcomes = sorted({f"`{row['outcome']}`" + (f" {row['http_status']}" if row["http_status"] else "") for row in said.to_dicts()})
     did = [", ".join(outcomes)] if outcomes else ["`ok` 200"]
     if len(posts):
-        did.append(
-            f"{posts['post_key'].n_unique()} posts" + (f" in {len(posts)} versions" if posts["post_key"].is_duplicated().any() else "")
-        )
+        count = posts["post_key"].n_unique()
+        later = "mended, " if case.native_id is not None and not said.is_empty() else ""
+        versions = f" in {len(posts)} versions" if len(posts) > count else ""
+        did.append(f"{later}{count} post{'s' if count > 1 else ''}{versions}")
         if posts["is_date_assumed"].all():
             did.append("dated by the fetch")
     if len(rejects):
