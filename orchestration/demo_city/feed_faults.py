@@ -5,6 +5,7 @@ Belongs here: faults of documents. Not here: those of answers (faults.py), of ar
 
 import re
 import unicodedata
+from collections.abc import Callable
 from itertools import cycle
 
 from assets.bronze.legacy_text import TCVN3, VNI
@@ -63,7 +64,7 @@ def _lengthened(text: str, size: int) -> str:
 
 
 _TRICKS = "<![CDATA[Đường ngập <b>rất sâu</b> ]]]]><![CDATA[> sau mưa, </item><item> không phải tin mới]]>"
-_IN_TEXT = {
+_IN_TEXT: dict[str, Callable[[str], str]] = {
     "duplicate_ids": _duplicate_ids,
     "no_ids": lambda text: re.sub(r"<guid[^>]*>.*?</guid>", "", text),
     "relative_links": lambda text: re.sub(r"<link>https?://[^/<]+/", "<link>/", text),
