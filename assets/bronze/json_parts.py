@@ -23,10 +23,13 @@ def _parts(text: str, opening: str, closing: str) -> Iterator[tuple[int, int]]:
     if text[at : at + 1] != opening:
         return
     at = _skip(text, at + 1)
-    while text[at : at + 1] not in {closing, ""}:
+    while text[at : at + 1] != closing:
+        if at >= len(text):
+            raise ValueError("the JSON is cut off")
         _, end = _DECODER.raw_decode(text, at)
         yield at, end
-        at = _skip(text, _skip(text, end) + (text[_skip(text, end)] in ",:"))
+        at = _skip(text, end)
+        at = _skip(text, at + (text[at : at + 1] in {",", ":"}))
 
 
 def member(text: str, *path: str) -> str | None:

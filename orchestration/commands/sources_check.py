@@ -5,14 +5,15 @@ Belongs here: asking, and knowing a feed or sitemap when it comes. Not here: how
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from assets.bronze import json_feed, sitemap
 from assets.bronze.feed_document import split
 from assets.bronze.fetching import Answer, Fetcher
+from assets.bronze.sitemap import children_of
 from assets.times import local_day
 from lake_config.errors import BadInputError
 from lake_config.registry import Source, Verification
@@ -22,11 +23,6 @@ from lake_config.settings import Settings
 from orchestration.commands.sources import Filters, changing, kept_rows, list_sources, local_registry
 
 _AT_ONCE = 32
-_SITEMAP = re.compile(rb"<(?:\w+:)?(urlset|sitemapindex)(?=[\s>])")
-_LISTED = {b"urlset": re.compile(rb"<(?:\w+:)?url(?=[\s>])"), b"sitemapindex": re.compile(rb"<(?:\w+:)?sitemap(?=[\s>])")}
-_SITEMAP_NAMES = {b"urlset": "sitemap", b"sitemapindex": "sitemap index"}
-_NEWS = b"http://www.google.com/schemas/sitemap-news/"
-_HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -48,26 +44,18 @@ class Checked:
 
 
 def document_of(body: bytes, content_type: str = "") -> tuple[str, int] | None:
-    """The kind of a feed or sitemap and how many entries it lists; None where it is neither. Pure."""
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return _json_feed(body)
-    if (root := _SITEMAP.search(body[:_HEAD_BYTES])) is not None:
-        name = "news sitemap" if _NEWS in body[:_HEAD_BYTES] else _SITEMAP_NAMES[root[1]]
-        return name, len(_LISTED[root[1]].findall(body))
-    if (feed := split(body, content_type)) is not None:
-        written = str(json.loads(feed.context)["root"]).lower()
-        kind = "Atom" if written.startswith("<feed") else "RSS 1.0" if written.startswith("<rdf") else "RSS"
-        return kind, len(feed.entries)
-    return None
-
-
-def _json_feed(body: bytes) -> tuple[str, int] | None:
-    try:
-        found = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+    """The kind of a feed or sitemap and how many entries its collector would find; None where it is neither, or a sitemap without news."""
+    if (children := children_of(body)) is not None:
+        return "sitemap index", len(children)
+    if (feed := split(body, content_type)) is None:
         return None
-    is_feed = isinstance(found.get("items"), list) and "jsonfeed.org" in str(found.get("version"))
-    return ("JSON Feed", len(found["items"])) if is_feed else None
+    context = json.loads(feed.context)
+    root = str(context.get("root", "")).lower()
+    if context["element"] == json_feed.ELEMENT:
+        return "JSON Feed", len(feed.entries)
+    if context["element"] == sitemap.ELEMENT:
+        return ("news sitemap", len(feed.entries)) if feed.entries else None
+    return "Atom" if root.startswith("<feed") else "RSS 1.0" if root.startswith("<rdf") else "RSS", len(feed.entries)
 
 
 def chosen(settings: Settings, source_ids: Sequence[str], filters: Filters) -> list[Source]:
@@ -118,7 +106,9 @@ def _judged(source: Source, answer: Answer) -> Checked:
     if answer.outcome != "ok":
         said = answer.detail or answer.outcome
     elif document is None:
-        said = f"neither feed nor sitemap, but {answer.headers.get('content-type') or 'bytes without a type'}, {len(answer.body):,} bytes"
+        said = (
+            f"neither feed nor news sitemap, but {answer.headers.get('content-type') or 'bytes without a type'}, {len(answer.body):,} bytes"
+        )
     else:
         said = f"moved: {answer.final_url.split('?')[0]}" if answer.finding else ""
     return Checked(source.id, answer.outcome, kind, entries, answer.status, answer.finding, said)

@@ -66,6 +66,12 @@ def test_what_is_no_whole_json_feed(body: bytes) -> None:
     assert split(body) is None
 
 
+def test_a_json_feed_cut_off_anywhere_is_none() -> None:
+    whole = b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1", "title": "Tin"}, {"id": "2"}]}'
+    assert split(whole) is not None
+    assert [end for end in range(len(whole)) if split(whole[:end]) is not None] == []
+
+
 def test_broken_bytes_of_an_item_are_kept_as_they_are() -> None:
     raw = b'{"id": "1", "title": "ch\xc3\xa0o b\xe1n"}'
     document = split(feed("{}").replace(b"{}", raw))

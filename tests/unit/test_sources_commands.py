@@ -207,7 +207,7 @@ def test_the_check_asks_the_city_and_marks_who_answered(home: Path, city_server:
     assert found["demo-saigon-sang"]["entries"] > 0
     assert (found["gone"]["outcome"], found["gone"]["http_status"]) == ("http_error", 404)
     assert found["not-allowed"]["outcome"] == "refused"
-    assert found["no-feed"]["said"].startswith("neither feed nor sitemap, but application/json")
+    assert found["no-feed"]["said"].startswith("neither feed nor news sitemap, but application/json")
     assert {row["id"]: row["verified"] for row in rows("list") if row["verified"] not in {"", "yes"}} == {
         "demo-saigon-sang": today().isoformat(),
         "demo-do-thi-moi": today().isoformat(),
@@ -224,11 +224,11 @@ def test_the_check_asks_the_city_and_marks_who_answered(home: Path, city_server:
         (b"<rdf:RDF xmlns='http://purl.org/rss/1.0/'><item><title>a</title></item></rdf:RDF>", ("RSS 1.0", 1)),
         (b"<feed xmlns='http://www.w3.org/2005/Atom'></feed>", ("Atom", 0)),
         (
-            b"\xef\xbb\xbf<urlset xmlns:news='http://www.google.com/schemas/sitemap-news/0.9'><url><loc>x</loc></url></urlset>",
+            b"\xef\xbb\xbf<urlset xmlns:news='http://www.google.com/schemas/sitemap-news/0.9'><url><loc>x</loc><news:news><news:title>Tin</news:title></news:news></url></urlset>",
             ("news sitemap", 1),
         ),
-        (b"<urlset><url></url><url></url></urlset>", ("sitemap", 2)),
-        (b"<sitemapindex><sitemap></sitemap></sitemapindex>", ("sitemap index", 1)),
+        (b"<urlset><url><loc>x</loc></url></urlset>", None),
+        (b"<sitemapindex><sitemap><loc>https://a.example/news.xml</loc></sitemap></sitemapindex>", ("sitemap index", 1)),
         (b' {"version": "https://jsonfeed.org/version/1.1", "items": [{"id": 1}]}', ("JSON Feed", 1)),
         (b'{"version": 1, "items": []}', None),
         (b'{"version"', None),
