@@ -11,12 +11,14 @@ import pytest
 
 from assets.bronze import news_articles, news_feeds
 from assets.bronze.landing import CollectReport
+from assets.silver.history import edit_history
 from assets.silver.refine import refine
 from assets.silver.versions import latest
 from lake_config.registry import load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
+from ml.normalise import post_key
 from orchestration.demo_city import City, generate
 from orchestration.demo_city.article_pages import UPDATE
 from orchestration.demo_city.feeds import article_id
@@ -126,7 +128,7 @@ def test_every_listed_page_lands_once_with_its_text_and_its_own_address(lake: La
 
 def test_an_edited_page_is_a_new_version_of_the_same_post(lake: Lake, served: DemoCityServer, city: City) -> None:
     poll_feeds(lake)
-    visit(lake)
+    visit(lake, days=0.001)
     first = landed(lake, "news_articles")
     edited = next(v for v in city.feed_entries("saigon-sang", 1) if int(article_id(v)) % 16 not in {3, 7})
     control(served, {"path": f"/sites/saigon-sang/articles/{article_id(edited)}.html", "kind": "edited"})
@@ -142,6 +144,15 @@ def test_an_edited_page_is_a_new_version_of_the_same_post(lake: Lake, served: De
     assert visit(lake, days=0.2).landed == 0  # a new text is visited again, and is the same now
     control(served)
     assert visit(lake, days=1).landed == 1  # taken back: once more a version
+    told = edit_history(lake, post_key("saigon-sang.demo", edited.native_id), versions["event_date"][0], BY_ID)
+    assert [(one.connector, UPDATE in one.text) for one in told] == [
+        ("news_feeds", False),
+        ("news_articles", False),
+        ("news_articles", True),
+        ("news_articles", False),
+    ]
+    assert told[1].content_key == told[3].content_key != told[2].content_key
+    assert edit_history(lake, post_key("saigon-sang.demo", "nothing"), versions["event_date"][0], BY_ID) == []
 
 
 def test_pages_with_validators_are_not_sent_again_and_turning_advertisements_are_no_edit(lake: Lake) -> None:
