@@ -29,7 +29,7 @@ MUTE_DAYS = 14
 _LAG = timedelta(hours=1)
 """A post is here at most this long after it was published: hours that ended later are not judged yet."""
 AT_ONCE = 5_000
-"""Sources whose history is held as an array at once (about 60 MB)."""
+"""Sources that are judged at once: what their profiles take on the way is ten times the counts (about 60 MB)."""
 
 SILENCE, COLLAPSE, STALLED, MUTE = VOLUME_FINDINGS = ("silence", "collapse", "stalled", "mute")
 DEAD = (SILENCE, COLLAPSE, STALLED)
