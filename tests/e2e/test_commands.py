@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from assets.bronze.assets import COLLECTORS
 from lake_config.storage import Lake
 from tests.e2e.demo_lake import SCALE, DemoLake
 
@@ -125,7 +126,7 @@ def test_a_second_turn_changes_no_figure(demo_lake: DemoLake) -> None:
     done = demo_lake.command("run", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["landed"] == {"news_feeds": 0, "exports": 0}
+    assert report["landed"] == dict.fromkeys(COLLECTORS, 0)
     assert {name: lake.open(f"gold.{name}").version() for name in before} == before
 
 
