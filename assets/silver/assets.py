@@ -68,7 +68,7 @@ def silver_posts(context: dg.AssetExecutionContext, config: RefineConfig, lake: 
     metadata = {"days_changed": len(report.days)}
     yield dg.MaterializeResult(asset_key=asset_key("silver.posts"), metadata={"dagster/partition_row_count": report.posts, **metadata})
     yield dg.MaterializeResult(asset_key=asset_key("silver.rejects"), metadata={"dagster/partition_row_count": report.rejects, **metadata})
-    yield dg.MaterializeResult(asset_key=asset_key("silver.tombstones"), metadata={"notices_taken_in": noticed})
+    yield dg.MaterializeResult(asset_key=asset_key("silver.tombstones"), metadata={"dagster/partition_row_count": noticed})
     yield from gate.results()
 
 

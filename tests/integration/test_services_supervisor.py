@@ -78,7 +78,7 @@ def test_a_killed_store_comes_back_with_its_data_then_stops_without_a_trace(own_
     processes = lake_processes(own_lake)
     assert len(processes) == 2
     stop_services(own_lake)
-    assert not any(process.is_running() for process in processes)
+    _wait(lambda: not any(process.is_running() for process in processes), 5)  # the last of them is being buried
     assert _store(own_lake).state == "STOPPED"
     assert all(is_free(port) for port in store_ports(own_lake).values())
     stop_services(own_lake)
