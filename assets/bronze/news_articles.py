@@ -23,7 +23,7 @@ from assets.bronze.committing import Committer
 from assets.bronze.envelope import Batch, Item, storable
 from assets.bronze.fetching import Answer, Fetcher
 from assets.bronze.landing import Clock, CollectReport, log_attempts, utc_now
-from assets.silver.refine import content_of
+from assets.content import content_of
 from lake_config.registry import Source, load_registry
 from lake_config.storage import Lake, Provenance
 from lake_config.tables.bronze import ROBOTS_DISALLOW

@@ -14,8 +14,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from numpy.typing import NDArray
 
+from assets.content import content_of
 from assets.silver.posts import Gate, Stamp
-from assets.silver.refine import content_of
 from assets.silver.tagging import TermSet, term_sets
 from assets.silver.tombstones import standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest

@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 import pyarrow as pa
 
 from assets.bronze.export_rows import DELETION
+from assets.content import content_of
 from assets.silver.parse import Parsed, Refused, parse_all
 from assets.times import is_plausible, parse_time
 from lake_config.registry import Source
@@ -68,13 +69,6 @@ def _is_personal(part: str) -> bool:
 
 def _account(name: str) -> str:
     return fold(normalise(unquote_plus(name)).strip("@ "))
-
-
-def content_of(kind: str, title: str | None, text: str) -> str:
-    """What a post says as one text: an article's or post's title and body; of a comment only its own words (the title is its parent's)."""
-    if kind == "comment" or not title:
-        return text
-    return title if title == text or not text else f"{title}\n{text}"
 
 
 def refine(rows: list[dict[str, Any]], connector: str, sources: Mapping[str, Source], author_keys: Mapping[str, bytes]) -> Refined:

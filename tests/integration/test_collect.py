@@ -16,7 +16,7 @@ from lake_config.registry import Source, load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
-from orchestration.demo_city import City, generate
+from orchestration.demo_city import City
 from orchestration.demo_city.feeds import article_id
 from orchestration.demo_city.server import DemoCityServer
 from quality.runner import failures, run_suite
@@ -33,21 +33,10 @@ DELIVERIES = [source for source in REGISTRY.sources if source.group in {"demo", 
 WHO = Provenance("run", "bronze", "2024-03-01", "code", {})
 
 
-@pytest.fixture(scope="module")
-def city() -> City:
-    return generate(scale=0.05)
-
-
 @pytest.fixture
 def lake(lake_settings: Settings) -> Lake:
     empty(lake_settings)
     return Lake(lake_settings)
-
-
-@pytest.fixture
-def served(city: City) -> Iterator[DemoCityServer]:
-    with DemoCityServer(city) as server:
-        yield server
 
 
 def clock(days: float = 0) -> Callable[[], datetime]:

@@ -1,7 +1,7 @@
 """Pages and channels against a real store and the demo city's interfaces: all that was served lands once, whatever goes wrong."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,6 @@ from lake_config.registry import Source, load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
-from orchestration.demo_city import City, generate
 from orchestration.demo_city.graph import TOKEN
 from orchestration.demo_city.server import DemoCityServer
 from orchestration.demo_city.youtube import KEY
@@ -36,17 +35,6 @@ COLLECT = {"page_posts": page_posts.collect, "video_comments": video_comments.co
 SOURCES = {"page_posts": PAGES, "video_comments": CHANNELS}
 INTERFACE = {"page_posts": "graph", "video_comments": "youtube"}
 BOTH = pytest.mark.parametrize("connector", ["page_posts", "video_comments"])
-
-
-@pytest.fixture(scope="module")
-def city() -> City:
-    return generate(scale=0.05)
-
-
-@pytest.fixture
-def served(city: City) -> Iterator[DemoCityServer]:
-    with DemoCityServer(city) as server:
-        yield server
 
 
 def settings_at(settings: Settings, served: DemoCityServer, **variables: str) -> Settings:

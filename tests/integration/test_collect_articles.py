@@ -1,6 +1,5 @@
 """Article pages against a real store and the demo city's sites: full texts once, edits as versions, whatever goes wrong on the way."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
 from ml.normalise import post_key
-from orchestration.demo_city import City, generate
+from orchestration.demo_city import City
 from orchestration.demo_city.article_pages import UPDATE
 from orchestration.demo_city.feeds import article_id
 from orchestration.demo_city.server import DemoCityServer
@@ -36,17 +35,6 @@ FEEDS = [REGISTRY.source(f"demo-{slug}") for slug in SLUGS]
 SOURCES = [REGISTRY.source(f"demo-articles-{slug}") for slug in SLUGS]
 BY_ID = {source.id: source for source in (*FEEDS, *SOURCES)}
 WHO = Provenance("run", "bronze", "2024-03-01", "code", {})
-
-
-@pytest.fixture(scope="module")
-def city() -> City:
-    return generate(scale=0.05)
-
-
-@pytest.fixture
-def served(city: City) -> Iterator[DemoCityServer]:
-    with DemoCityServer(city) as server:
-        yield server
 
 
 @pytest.fixture

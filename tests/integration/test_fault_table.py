@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from assets.silver.refine import refine
 from lake_config.registry import Source, load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
-from orchestration.demo_city import City, generate
+from orchestration.demo_city import City
 from orchestration.demo_city.article_pages import ARTICLE_FAULTS
 from orchestration.demo_city.faults import KINDS, STATUSES
 from orchestration.demo_city.feed_faults import FEED_FAULTS
@@ -88,17 +87,6 @@ class Case:
         """The fault in words."""
         kind, detail = self.fault["kind"], self.fault.get("code") or self.fault.get("reason")
         return f"error {detail}" if detail else f"status {kind}" if kind in STATUSES else WORDS[kind]
-
-
-@pytest.fixture(scope="module")
-def city() -> City:
-    return generate(scale=0.05)
-
-
-@pytest.fixture
-def served(city: City) -> Iterator[DemoCityServer]:
-    with DemoCityServer(city) as server:
-        yield server
 
 
 @pytest.fixture

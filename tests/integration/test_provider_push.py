@@ -2,18 +2,13 @@
 
 import gzip
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,11 +29,10 @@ from orchestration.commands.bench_push import REGISTRY, SOURCE
 from orchestration.pipeline import TurnReport, collect
 from orchestration.push.keys import make_key, revoke_keys
 from orchestration.runs import days_left, lake_instance
-from orchestration.services.dagster_home import REPOSITORY
-from orchestration.services.programs import lake_environment
 from orchestration.services.supervisor import status
 from quality.runner import failures, run_suite
 from tests.integration.clean_lake import Interrupted, KilledError, empty, kill, landed, log
+from tests.integration.push_client import HTTP, serving, start, until_ready
 from tests.unit.test_assets_export_packing import PACK
 
 pytestmark = pytest.mark.store
@@ -46,8 +40,6 @@ pytestmark = pytest.mark.store
 TABLE = "bronze.provider_push"
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 WHO = Provenance("run", TABLE, "2026-01-05", "code", {})
-HTTP = httpx.Client(timeout=60, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-"""One for all: making a client costs more than a request. Nothing is kept alive, for servers are killed."""
 OFF = REGISTRY.replace(SOURCE, "stream-off").replace("enabled: true", "enabled: false").removeprefix("sources:\n")
 
 
@@ -62,69 +54,6 @@ def settings(lake_settings: Settings, tmp_path_factory: pytest.TempPathFactory) 
 def lake(settings: Settings) -> Lake:
     empty(settings)
     return Lake(settings, "collector")
-
-
-@dataclass
-class Server:
-    """A push server's process and how to talk to it."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    key: str
-    output: Path
-
-    def push(self, body: bytes, batch_id: str | None = "b-1", source: str = SOURCE, **headers: str) -> httpx.Response:
-        given = {"authorization": f"Bearer {self.key}", "content-type": "application/x-ndjson"}
-        given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        if batch_id is not None:
-            given["lake-batch-id"] = batch_id
-        return HTTP.post(f"{self.url}/v1/push/{source}", content=body, headers=given)
-
-    def until_taken(self, body: bytes, batch_id: str) -> int:
-        """Push as a provider should: again, with the same id, until it is acknowledged. Returns how often it was sent."""
-        for sent in range(1, 500):
-            try:
-                answer = self.push(body, batch_id)
-            except httpx.TransportError:
-                time.sleep(0.1)
-                continue
-            if answer.status_code == 200:
-                return sent
-            assert answer.status_code in {429, 503}, answer.text
-            assert int(answer.headers["retry-after"]) >= 1
-            time.sleep(0.2)
-        raise AssertionError(f"{batch_id} was never taken")
-
-
-def _start(settings: Settings, port: int, output: Path, *options: str) -> subprocess.Popen[bytes]:
-    environment = {"PATH": os.environ["PATH"], **lake_environment(settings), "PYTHONPATH": str(REPOSITORY)}
-    argv = [sys.executable, "-m", "orchestration.push.server", "--port", str(port), *options]
-    with output.open("ab") as out:
-        return subprocess.Popen(argv, env=environment, stdout=out, stderr=out)
-
-
-def _until_ready(url: str) -> None:
-    for _ in range(300):
-        try:
-            if HTTP.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the push server did not start")
-
-
-@contextmanager
-def serving(settings: Settings, tmp_path: Path, *options: str, port: str = "push") -> Iterator[Server]:
-    output = tmp_path / f"{port}.log"
-    process = _start(settings, settings.ports[port], output, *options)
-    server = Server(process, f"http://127.0.0.1:{settings.ports[port]}", make_key(settings, SOURCE), output)
-    try:
-        _until_ready(server.url)
-        yield server
-    finally:
-        server.process.terminate()
-        server.process.wait(30)
 
 
 def lines(first: int, count: int, **more: Any) -> bytes:
@@ -220,8 +149,8 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(settings: Settings, lak
                 server.process.kill()
                 server.process.wait()
                 kills += 1
-                server.process = _start(settings, settings.ports["push"], server.output)
-                _until_ready(server.url)
+                server.process = start(settings, settings.ports["push"], server.output)
+                until_ready(server.url)
             return kills
 
         with ThreadPoolExecutor(9) as pool:

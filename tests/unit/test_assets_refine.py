@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.bronze.envelope import Batch, Item
+from assets.content import content_of
 from assets.silver.parse import Parsed, Refused, parse_all
-from assets.silver.refine import Refined, clean_url, content_of, refine
+from assets.silver.refine import Refined, clean_url, refine
 from lake_config.registry import load_registry
 from lake_config.storage import conform
 from lake_config.tables.silver import POSTS, REJECTS

@@ -215,3 +215,12 @@ def test_validity_includes_both_ends(first: date | None, length: int | None, day
     place = Place(id="hcm", owner="test", name_vi="Thành phố", kind="city", valid_from=first, valid_to=last)
     assert place.is_valid_on(day) == ((first or date.min) <= day <= (last or date.max))
     assert place.is_valid_on(last or first or day)
+
+
+def test_every_newspaper_with_feeds_has_a_row_for_its_article_pages() -> None:
+    sources = load_registry().sources
+    feeds = {source.platform for source in sources if source.group == "vietnam"}
+    pages = [source for source in sources if source.group == "vietnam-articles"]
+    assert {source.platform for source in pages} == feeds
+    assert len(pages) == len(feeds)
+    assert not any(source.verified or source.enabled for source in pages)

@@ -1,7 +1,8 @@
 """The client for connectors that ask one thing after another, or from several threads."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Self, TypeVar, TypeVarTuple
@@ -17,6 +18,13 @@ from lake_config.settings import Settings
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
+
+_NAMES_AT_ONCE = 64
+
+
+async def _look_up_names_side_by_side() -> None:
+    """Names are resolved by threads of the loop's executor, by default a few per core: slow names would hold up the rest."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_NAMES_AT_ONCE, "resolver"))
 
 
 class Fetcher:
@@ -41,6 +49,7 @@ class Fetcher:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._portal = stack.enter_context(start_blocking_portal())
+            self._portal.call(_look_up_names_side_by_side)
             # Made on the loop's own thread: what it holds belongs to that loop.
             self.client = stack.enter_context(self._portal.wrap_async_context_manager(self._portal.call(self._make)))
             self._stack = stack.pop_all()
