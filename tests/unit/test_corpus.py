@@ -49,7 +49,7 @@ def test_topics_are_those_of_the_registry_and_each_is_covered(posts: list[Corpus
     counted = Counter(topic for post in posts for topic in post.topics)
     known = {topic.id for topic in load_registry().topics}
     assert set(counted) <= known
-    assert {topic: counted[topic] for topic in known if counted[topic] < 25} == {}
+    assert {topic: counted[topic] for topic in known if counted[topic] < 100} == {}
 
 
 def test_places_are_written_in_the_text(posts: list[CorpusPost], challenge: list[CorpusPost]) -> None:
