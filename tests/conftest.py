@@ -70,6 +70,14 @@ def _isolate(patch: pytest.MonkeyPatch, home: Path, base: int) -> None:
     patch.setenv("LAKE_PORT_BASE", str(base))
 
 
+def _part(item: pytest.Item) -> str:
+    """The part of the suite that stays in one process: a file, because its tests share what is costly to set up, or all browser tests."""
+    return "e2e" if "e2e" in item.path.parts else str(item.path)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser tests last: quick faults show first, and Playwright's event loop, which lives to the end, meets no other test."""
-    items.sort(key=lambda item: "e2e" in item.path.parts)
+    """Side by side (`-n`), every part runs in one process; the longest parts begin first, so that none is left over at the end."""
+    longest = ("test_kill.py", "e2e")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_part(item)))
+    items.sort(key=lambda item: next((at for at, part in enumerate(longest) if _part(item).endswith(part)), len(longest)))

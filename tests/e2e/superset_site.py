@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Response
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from lake_config.settings import Settings
 from orchestration.services.secrets import superset_secrets
@@ -20,6 +21,7 @@ DASHBOARD = "/superset/dashboard/toan-canh/"
 USERS = {"admin": "admin", "lanh_dao": "viewer"}
 """Users by name -> their prefix in superset.json."""
 WAIT_SECONDS = 60
+_PRESSES = 3
 VIEWPORT = {"width": 1440, "height": 1000}
 
 
@@ -88,18 +90,25 @@ class Site:
             context = self.context()
             page = context.new_page()
             self.log_in(page, user, superset_secrets(self.settings)[f"{USERS[user]}_password"])
-            page.wait_for_url(lambda url: "/login" not in url, timeout=WAIT_SECONDS * 1000)
+            page.wait_for_url(lambda url: "/login" not in url, timeout=WAIT_SECONDS * 1000, wait_until="commit")
             self._sessions[user] = context.storage_state()
             context.close()
         return self._sessions[user]
 
     @staticmethod
     def log_in(page: Page, user: str, password: str) -> None:
-        """Fill in the login page and send it."""
+        """Fill in the login page and send it; on a busy machine the form may not listen yet when the key is pressed: then press again."""
         page.goto("/login/")
-        page.locator("#username").fill(user)
-        page.locator("#password").fill(password)
-        page.locator("#password").press("Enter")
+        for _ in range(_PRESSES):
+            page.locator("#username").fill(user)
+            page.locator("#password").fill(password)
+            try:
+                with page.expect_request(lambda request: request.method == "POST" and "/login" in request.url, timeout=WAIT_SECONDS * 250):
+                    page.locator("#password").press("Enter")
+            except PlaywrightTimeoutError:
+                continue
+            return
+        raise AssertionError(f"the login form was not sent; it says {page.locator('body').inner_text()[:300]!r}")
 
     def api(self, user: str) -> httpx.Client:
         """A client with the user's session and CSRF token; it follows no redirect."""
