@@ -63,8 +63,12 @@ def close_dead_runs(instance: DagsterInstance) -> list[str]:
     closed = []
     for run in instance.get_runs(RunsFilter(statuses=list(_UNFINISHED))):
         mark = run.tags.get(DRIVER)
-        if mark and is_driver_dead(mark):
-            instance.report_run_failed(run, "The process that drove this run was killed.")
+        if not mark or not is_driver_dead(mark):
+            continue
+        # It may have finished the run between the two looks; now that it is gone, what is read here stays.
+        current = instance.get_run_by_id(run.run_id)
+        if current is not None and current.status in _UNFINISHED:
+            instance.report_run_failed(current, "The process that drove this run was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             closed.append(run.run_id)
     return closed

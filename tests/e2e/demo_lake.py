@@ -1,5 +1,6 @@
 """The running demo lake as the end-to-end tests see it."""
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,3 +31,9 @@ class DemoLake:
             text=True,
             check=False,
         )
+
+    def answer(self, *arguments: str) -> Any:
+        """What `./lake` with these arguments prints as JSON. Fails with its words when it fails."""
+        done = self.command(*arguments)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)

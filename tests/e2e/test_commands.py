@@ -39,12 +39,12 @@ def test_status_says_that_all_is_well(demo_lake: DemoLake) -> None:
 
 def test_sql_reads_gold_in_every_format_and_at_a_version(demo_lake: DemoLake) -> None:
     query = "SELECT sum(mentions)::BIGINT AS n, sum(positive_count + neutral_count + negative_count)::BIGINT AS m FROM gold.sentiment_daily"
-    as_json = json.loads(demo_lake.command("sql", query, "--format", "json").stdout)
+    as_json = demo_lake.answer("sql", query, "--format", "json")
     assert as_json[0]["n"] == as_json[0]["m"] == demo_lake.report["labelled_posts"]
     as_csv = list(csv.DictReader(io.StringIO(demo_lake.command("sql", query, "--format", "csv").stdout)))
     assert int(as_csv[0]["n"]) == as_json[0]["n"]
     assert str(as_json[0]["n"]) in demo_lake.command("sql", query).stdout
-    first = json.loads(demo_lake.command("sql", query, "--format", "json", "--at", "gold.sentiment_daily=0").stdout)
+    first = demo_lake.answer("sql", query, "--format", "json", "--at", "gold.sentiment_daily=0")
     assert first == [{"n": None, "m": None}]  # version 0 made the table
 
 
@@ -103,21 +103,21 @@ def test_ingest_takes_files_to_gold_and_their_account_adds_up(demo_lake: DemoLak
         '{"id": "b1", "text": "Hẻm tui điện cúp hoài", "created_at": "2023-05-02T10:00:00+07:00"}\n{"id": "b2", "text"\n', "utf-8"
     )
     mapped = ("--map", "text=Comment", "--map", "id=Ma", "--map", "published_at=Ngay")
-    first = json.loads(demo_lake.command("ingest", str(posts), *mapped, "--json").stdout)
+    first = demo_lake.answer("ingest", str(posts), *mapped, "--json")
     assert {name: first[name] for name in ("landed", "kept", "superseded", "duplicate", "rejected", "adds_up")} == {
         "landed": 5, "kept": 2, "superseded": 1, "duplicate": 1, "rejected": 1, "adds_up": True,
     }  # fmt: skip
     assert first["files"] == {"góp ý.csv": {"landed": 5, "rejected": 1}}
-    again = json.loads(demo_lake.command("ingest", str(posts), *mapped, "--json").stdout)
+    again = demo_lake.answer("ingest", str(posts), *mapped, "--json")
     assert (again["kept"], again["landed"], again["rejected"]) == (0, 5, 1)
     assert again["adds_up"]
     shown = demo_lake.command("ingest", str(lines))
     assert "landed 2 = kept 1 + superseded 0 + duplicate 0 + rejected 1" in shown.stdout
     assert "malformed_row" in shown.stdout
     query = "SELECT event_date, mentions FROM gold.sentiment_daily WHERE source_kind = 'upload' ORDER BY 1"
-    assert json.loads(demo_lake.command("sql", query, "--format", "json").stdout) == [{"event_date": "2023-05-02", "mentions": 3}]
+    assert demo_lake.answer("sql", query, "--format", "json") == [{"event_date": "2023-05-02", "mentions": 3}]
     rejects = "SELECT reason FROM silver.rejects WHERE source_id = 'upload' AND reason = 'malformed_row'"
-    assert len(json.loads(demo_lake.command("sql", rejects, "--format", "json").stdout)) == 1
+    assert len(demo_lake.answer("sql", rejects, "--format", "json")) == 1
 
 
 def test_a_second_turn_changes_no_figure(demo_lake: DemoLake) -> None:

@@ -110,6 +110,19 @@ def test_only_runs_of_dead_drivers_are_closed(instance: DagsterInstance) -> None
     assert {states[foreign.run_id], states[launched.run_id]} == {DagsterRunStatus.STARTED}
 
 
+def test_a_run_that_its_driver_finished_meanwhile_stays_finished(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = instance.create_run_for_job(defs.resolve_job_def("refine"), tags={DRIVER: "here/1/0.00"}, status=DagsterRunStatus.STARTED)
+
+    def finish_and_go(_: str) -> bool:  # between the list of unfinished runs and the look at the process
+        done = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_SUCCESS.value, job_name=run.job_name)
+        instance.report_dagster_event(done, run.run_id)
+        return True
+
+    monkeypatch.setattr("orchestration.runs.is_driver_dead", finish_and_go)
+    assert close_dead_runs(instance) == []
+    assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.SUCCESS]
+
+
 def test_the_schedule_collects_into_the_local_day() -> None:
     moment = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)  # half past one in the morning of the next day in the city
     with dg.build_schedule_context(scheduled_execution_time=moment) as context:
