@@ -3,33 +3,15 @@
 Not here: the registries the lists come from, what a text without any match means (the caller decides), learned topics.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from lake_config.errors import ConfigError
 from ml.normalise import fold
+from ml.words import words_of
 
-_TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 _OUTSIDE = "\u25a1"  # stands for every word that no phrase contains
-
-# "hoà" and "hòa", "thuý" and "thúy" are one word in two spellings: both become the second.
-_NEW_TONE = re.compile("[oOuU][àáảãạèéẻẽẹỳýỷỹỵÀÁẢÃẠÈÉẺẼẸỲÝỶỸỴ]")
-_PLAIN = dict(zip("àáảãạèéẻẽẹỳýỷỹỵ", "a" * 5 + "e" * 5 + "y" * 5, strict=True))
-_TONE = dict(zip("àáảãạèéẻẽẹỳýỷỹỵ", "\u0300\u0301\u0309\u0303\u0323" * 3, strict=True))
-
-
-def _old_tone(match: re.Match[str]) -> str:
-    glide, vowel = match[0][0].lower(), match[0][1].lower()
-    if (vowel in "ỳýỷỹỵ") != (glide == "u"):
-        return f"{glide}{vowel}"
-    return unicodedata.normalize("NFC", glide + _TONE[vowel]) + _PLAIN[vowel]
-
-
-def _words(text: str) -> list[str]:
-    return _TOKEN.findall(_NEW_TONE.sub(_old_tone, unicodedata.normalize("NFC", text).lower()))
 
 
 class _PhraseIndex:
@@ -75,7 +57,7 @@ class PhraseTagger:
         plain: dict[tuple[str, ...], list[str]] = {}
         for tag, phrases in terms.items():
             for phrase in phrases:
-                words = tuple(_words(phrase))
+                words = tuple(words_of(phrase))
                 if not any(word.isalnum() for word in words):
                     raise ConfigError(
                         f"The phrase {phrase!r} of {tag!r} has no letter or digit, so nothing could match it: correct or remove it."
@@ -92,7 +74,7 @@ class PhraseTagger:
         """For each text the ids found in it, each once, in the order of their first match ([] where there is none)."""
         result = []
         for text in texts:
-            words = _words(text)
+            words = words_of(text)
             index = self._plain if all(word.isascii() or fold(word) == word for word in words) else self._accented
             result.append(index.tags(words))
         return result

@@ -29,6 +29,8 @@ Record = dict[str, Any]
 DATA = Path(__file__).parent / "data"
 CITY = "hcm"
 CITY_KEY = "thanhphohochiminh"
+PROVINCES = {"tinhbinhduong": ("binh-duong", "bd"), "tinhbariavungtau": ("ba-ria-vung-tau", "brvt")}
+"""The provinces that joined the city on 2025-07-01: id of the province, prefix of the ids of its units."""
 KINDS = {"Quận": "district", "Huyện": "district", "Thành phố": "district", "Phường": "ward", "Xã": "commune", "Thị trấn": "commune"}
 NEW_KINDS = {"Phường": "ward", "Xã": "commune", "Đặc khu": "special_zone"}
 ENGLISH_KINDS = {
@@ -38,6 +40,24 @@ CITY_ALIASES = [
     "TP.HCM", "TP. HCM", "TP HCM", "TPHCM", "HCMC", "Ho Chi Minh City", "Hồ Chí Minh City", "TP.Hồ Chí Minh", "TP. Hồ Chí Minh",
     "TP Hồ Chí Minh", "Sài Gòn", "Saigon", "Sài Thành",
 ]  # fmt: skip
+SHORT_NAMES = {
+    "hcm": ["HCM", "TP HCM", "T.P HCM", "SG", "S.Gòn", "SGòn", "Sì Gòn"],
+    "hcm-d-quan-1": ["Quận Nhất", "Q. Nhất"],
+    "hcm-d-go-vap": ["Q.GV", "Q. GV", "QGV", "G.Vấp", "GVấp"],
+    "hcm-d-phu-nhuan": ["Q.PN", "Q. PN", "QPN", "P.Nhuận", "PNhuận"],
+    "hcm-d-binh-thanh": ["Q.BThanh", "B.Thạnh", "BThạnh", "BThanh"],
+    "hcm-d-binh-tan": ["B.Tân", "BTân"],
+    "hcm-d-binh-chanh": ["H.BC", "B.Chánh", "BChánh"],
+    "hcm-d-tan-binh": ["Q.TB", "Q. TB", "T.Bình", "TBình"],
+    "hcm-d-tan-phu": ["Q.TP", "T.Phú", "TPhú"],
+    "hcm-d-thu-duc": ["TPTĐ", "TP.TĐ", "TP TĐ", "Q.TĐ", "T.Đức", "TĐức"],
+    "hcm-d-hoc-mon": ["H.HM", "H.Môn"],
+    "hcm-d-nha-be": ["H.NB", "N.Bè"],
+    "brvt-d-vung-tau": ["TPVT", "TP.VT", "V.Tàu"],
+    "ba-ria-vung-tau": ["BRVT", "BR-VT", "Bà Rịa Vũng Tàu"],
+    "brvt-d-phu-my": ["thị xã Phú Mỹ"],
+}
+"""Short forms that people write and that mean nothing else."""
 NEW_ON_2025_01_01 = {"Phường Rạch Ông", "Phường Hưng Phú", "Phường Xóm Củi"}
 """Wards of District 8 whose names did not exist before 2025-01-01."""
 
@@ -63,18 +83,22 @@ def main() -> int:
     source = Path(spec.origin).parent / "data"
     with sqlite3.connect(f"file:{source / 'dataset.db'}?mode=ro", uri=True) as db:
         db.row_factory = sqlite3.Row
-        old = [dict(row) for row in db.execute("SELECT * FROM admin_units_legacy WHERE provinceKey = ? ORDER BY wardCode", (CITY_KEY,))]
+        legacy = "SELECT * FROM admin_units_legacy WHERE provinceKey = ? ORDER BY wardCode"
+        old = [dict(row) for row in db.execute(legacy, (CITY_KEY,))]
+        joined = {key: [dict(row) for row in db.execute(legacy, (key,))] for key in PROVINCES}
         new = [dict(row) for row in db.execute("SELECT * FROM admin_units WHERE provinceKey = ? ORDER BY wardCode", (CITY_KEY,))]
         query = "SELECT DISTINCT districtShort FROM admin_units_legacy WHERE provinceKey IN (?, ?, ?)"
         area_names = {name for (name,) in db.execute(query, ("tinhbinhduong", "tinhbariavungtau", CITY_KEY))}
     converter = json.loads((source / "converter_2025.json").read_text(encoding="utf-8"))
     units, id_of_key = units_since_july_2025(new, area_names)
-    districts, wards = units_until_june_2025(old, successors(converter, id_of_key))
+    took_over = successors(converter, id_of_key)
+    districts, wards = units_until_june_2025(old, took_over)
     place = {"owner": "data-team"}
     before = place | {"valid_from": "2021-01-01", "valid_to": "2025-06-30"}
     after = place | {"valid_from": "2025-07-01"}
     write("places_city.yaml", "places", place, [city_row(old[0])])
     write("places_until_june_2025.yaml", "places", before, [*districts, *wards])
+    write("places_until_june_2025_joined.yaml", "places", before, [row for key in joined for row in province(joined[key], took_over)])
     write("places_since_july_2025.yaml", "places", after, units)
     committee = {"kind": "committee", "topics": ["urban_order", "waste", "environment", "housing_land", "public_services", "security"]}
     write("agencies_until_june_2025.yaml", "agencies", before | committee, [committee_row(row) for row in districts])
@@ -89,7 +113,7 @@ def city_row(city: Record) -> Record:
         "name_vi": "Thành phố Hồ Chí Minh",
         "kind": "city",
         "code": city["provinceCode"],
-        "aliases": CITY_ALIASES,
+        "aliases": list(dict.fromkeys([*CITY_ALIASES, *SHORT_NAMES[CITY]])),
         "lat": city["provinceLat"],
         "lon": city["provinceLon"],
     }
@@ -134,22 +158,53 @@ def successors(converter: Record, id_of_key: dict[str, str]) -> dict[str, list[s
     return {key: list(dict.fromkeys(ids)) for key, ids in found.items()}
 
 
-def units_until_june_2025(records: list[Record], took_over: dict[str, list[str]]) -> tuple[list[Record], list[Record]]:
-    """The 22 districts and their wards, each with its successors."""
+def province(records: list[Record], took_over: dict[str, list[str]]) -> list[Record]:
+    """A province that joined the city, its districts and their wards, each with its successors."""
+    first = records[0]
+    row_id, prefix = PROVINCES[first["provinceKey"]]
+    districts, wards = units_until_june_2025(records, took_over, prefix, row_id)
+    after = dict.fromkeys(unit for district in districts for unit in district["successor_ids"])
+    row = {
+        "id": row_id,
+        "name_vi": first["province"],
+        "kind": "province",
+        "code": first["provinceCode"],
+        "aliases": [first["provinceShort"], *SHORT_NAMES.get(row_id, [])],
+        "lat": first["provinceLat"],
+        "lon": first["provinceLon"],
+        "successor_ids": list(after),
+    }
+    return [row, *districts, *wards]
+
+
+def units_until_june_2025(
+    records: list[Record], took_over: dict[str, list[str]], prefix: str = CITY, parent_id: str = CITY
+) -> tuple[list[Record], list[Record]]:
+    """The districts of the city or of a province that joined it, and their wards, each with its successors."""
     districts: dict[str, Record] = {}
     wards = []
     names = Counter(record["ward"] for record in records)
+    shorts = Counter(record["wardShort"] for record in records)
     for record in records:
         district_slug = slug(record["districtShort"])
-        after = took_over.get(f"{CITY_KEY}_{record['districtKey']}_{record['wardKey']}", [])
-        district = districts.setdefault(district_slug, district_row(record, district_slug))
+        after = took_over.get(f"{record['provinceKey']}_{record['districtKey']}_{record['wardKey'] or ''}", [])
+        district = districts.setdefault(district_slug, district_row(record, f"{prefix}-d-{district_slug}", parent_id))
         district["successor_ids"] = list(dict.fromkeys([*district["successor_ids"], *after]))
         short = record["wardShort"]
+        if short is None:  # Côn Đảo had no communes
+            district["successor_ids"] = after
+            continue
         numbered = re.fullmatch(r"(Phường )?\d+", short) is not None
         alone = not numbered and names[record["ward"]] == 1
-        bare = alone and not record["wardShortKeyDuplicated"] and short not in NOT_ALONE and short != record["districtShort"]
+        bare = (
+            alone
+            and shorts[short] == 1
+            and not record["wardShortKeyDuplicated"]
+            and short not in NOT_ALONE
+            and short != record["districtShort"]
+        )
         row = {
-            "id": f"hcm-w2021-{district_slug}-{slug(short)}",
+            "id": f"{prefix}-w2021-{district_slug}-{slug(short)}",
             "name_vi": record["ward"],
             "kind": KINDS[record["wardType"]],
             "parent_id": district["id"],
@@ -166,18 +221,19 @@ def units_until_june_2025(records: list[Record], took_over: dict[str, list[str]]
     return list(districts.values()), wards
 
 
-def district_row(record: Record, district_slug: str) -> Record:
+def district_row(record: Record, row_id: str, parent_id: str) -> Record:
     """A district; successors are filled in from its wards."""
     name = record["districtShort"]
     number = name.removeprefix("Quận ") if name.startswith("Quận ") else None
     aliases = number_aliases(number) if number else [*typed_aliases(record["districtType"], name), name]
-    if district_slug == "thu-duc":
+    if row_id == "hcm-d-thu-duc":
         aliases += ["quận Thủ Đức", "Q.Thủ Đức", *number_aliases("2"), *number_aliases("9"), "quận 2", "quận 9"]
+    aliases += SHORT_NAMES.get(row_id, [])
     return {
-        "id": f"hcm-d-{district_slug}",
+        "id": row_id,
         "name_vi": record["district"],
         "kind": "district",
-        "parent_id": CITY,
+        "parent_id": parent_id,
         "code": record["districtCode"],
         "aliases": [alias for alias in aliases if alias != record["district"]],
         "lat": record["districtLat"],

@@ -161,10 +161,10 @@ class Place(Row):
     """
 
     name_vi: Text = Field(description="the full Vietnamese name")
-    kind: Literal["city", "district", "ward", "commune", "special_zone"] = Field(
-        description="one of city, district, ward, commune, special_zone"
+    kind: Literal["city", "province", "district", "ward", "commune", "special_zone"] = Field(
+        description="one of city, province, district, ward, commune, special_zone"
     )
-    parent_id: Id | None = Field(default=None, description="the id of the place it lies in, or null for the city")
+    parent_id: Id | None = Field(default=None, description="the id of the place it lies in, or null for the city or a province")
     code: Annotated[str, Field(pattern=r"^[0-9]{2,5}$")] | None = Field(
         default=None, description="the quoted digits of the General Statistics Office code, or null"
     )
@@ -177,7 +177,7 @@ class Place(Row):
     def faults(self) -> list[Fault]:
         """As Row.faults, and parent and coordinates are complete and no name comes twice."""
         found = super().faults() + _repeated(self, "aliases", self.aliases) + _repeated(self, "successor_ids", self.successor_ids)
-        if (self.parent_id is None) != (self.kind == "city"):
+        if (self.parent_id is None) != (self.kind in {"city", "province"}):
             found.append(("parent_id", f"is {self.parent_id or 'null'} in a row of kind {self.kind}; expected {self.wanted('parent_id')}"))
         if not self.match_alone and self.parent_id is None:
             found.append(("match_alone", "is false without a parent_id; expected true, or a parent that the text must name"))

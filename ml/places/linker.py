@@ -1,0 +1,193 @@
+"""The spaCy pipeline that links places: phrases of the gazetteer are found, what is no place is refused, the rest is resolved.
+
+Belongs here: driving texts through. Not here: names (gazetteer.py), decisions (refusals.py, choice.py).
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from importlib import import_module
+from itertools import pairwise
+from typing import Any
+
+from lake_config.registry import Place
+from ml.places import cues
+from ml.places.choice import Around, Chooser
+from ml.places.gazetteer import Gazetteer, Level, Unit, plain_number
+from ml.places.mention import Mention, Words, spelled
+from ml.places.refusals import refusal
+from ml.words import FoldedWords, OneToneWords, raw_words
+
+_OUTSIDE = "\u25a1"  # stands for every word that no name contains
+_TITLES_KEPT = 4096
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of a text beside its words: the local civil day it was written, the title above it (of a comment: what it answers), and
+    the place id of its source's area.
+    """
+
+    day: date
+    title: str | None = None
+    area: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A phrase of a text (`start` to `end` in characters of its NFC form, end excluded) and what it was resolved to.
+
+    `place_id` is None where the phrase was refused or stayed ambiguous; `how` is the reason code; `standing` tells whether the unit held on
+    the day (current), had ceased (former) or was to come (future), None without a unit.
+    """
+
+    surface: str
+    start: int
+    end: int
+    place_id: str | None
+    how: str
+    standing: str | None
+
+
+class PlaceLinker:
+    """Links the places of texts. Deterministic: a text and its context give the same links, whatever else is in the batch."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        """Index the places (all of the registry, whenever they held): about half a second."""
+        self.gazetteer = Gazetteer(places)
+        self._chooser = Chooser(self.gazetteer)
+        self._folded, self._toned = FoldedWords(), OneToneWords()
+        phrases = list(self.gazetteer.readings)
+        self._known = frozenset(word for phrase in phrases for word in phrase)
+        self._singles = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1)
+        self._pairs = frozenset((phrase[0], phrase[1]) for phrase in phrases if len(phrase) > 1)
+        self._title = lru_cache(_TITLES_KEPT)(self._read_title)
+        self._build(phrases)
+
+    def _build(self, phrases: Sequence[tuple[str, ...]]) -> None:
+        spacy: Any = import_module("spacy")  # here, because it takes a second that commands without matching need not wait
+        self._nlp: Any = spacy.blank("xx")
+        self._doc: Any = spacy.tokens.Doc
+        spacy.language.Language.component("place_phrases", func=_ruler(spacy, self._nlp.vocab, phrases))
+        self._nlp.add_pipe("place_phrases")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the gazetteer."""
+        return self.gazetteer.digest
+
+    def link(self, texts: Iterable[str], contexts: Iterable[Context]) -> list[list[Link]]:
+        """For each text (with its context) the phrases found, in their order; [] where there is none."""
+        return [self._link(text, context) for text, context in zip(texts, contexts, strict=True)]
+
+    def match(self, text: str) -> list[tuple[int, int]]:
+        """Where names of the gazetteer stand in a text in NFC, as positions of words: the matching alone, nothing refused or resolved."""
+        return self._spans([self._folded[word] for word in raw_words(text)])
+
+    def _spans(self, keys: list[str]) -> list[tuple[int, int]]:
+        if self._singles.isdisjoint(keys) and self._pairs.isdisjoint(pairwise(keys)):
+            return []
+        # Words outside the names never reach spaCy's string store, which only grows: memory stays flat over any number of texts.
+        doc = self._nlp(self._doc(self._nlp.vocab, words=[key if key in self._known else _OUTSIDE for key in keys]))
+        return [(span.start, span.end) for span in doc.spans["places"]]
+
+    def _link(self, text: str, context: Context) -> list[Link]:
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+        raw = raw_words(text)
+        keys = [self._folded[word] for word in raw]
+        found = self._spans(keys)
+        if not found:
+            return []
+        words = Words(text, [self._toned[word] for word in raw], keys)
+        mentions = self._settle(words, found, context)
+        return [self._as_link(words, mention, context.day) for mention in mentions if mention.how != "everyday"]
+
+    def _settle(self, words: Words, found: Sequence[tuple[int, int]], context: Context) -> list[Mention]:
+        mentions = []
+        for first, last in found:
+            keys = tuple(words.keys[first:last])
+            readings = spelled(words.words[first:last], keys, self.gazetteer.readings[keys])
+            if readings:
+                mentions.append(Mention(first, last, readings))
+        mentions = self._lists(words, mentions)
+        taken = frozenset(at for mention in mentions for at in range(mention.first, mention.last))
+        for mention in mentions:
+            reason = refusal(words, mention, taken)
+            if reason:
+                mention.settle(None, reason)
+        self._chooser.choose(words, mentions, self._around(context))
+        return mentions
+
+    def _around(self, context: Context) -> Around:
+        title = self._title(context.title, context.day) if context.title else ()
+        districts = frozenset(d for unit in title for d in self.gazetteer.districts_of(unit))
+        area = self.gazetteer.units.get(context.area or "")
+        named = [("title", unit) for unit in title if unit.level is not Level.CITY]
+        if area is None or area.level is Level.CITY:
+            return Around(context.day, title=districts, named=tuple(named))
+        inside = frozenset({area.id, *self.gazetteer.districts_of(area)})
+        return Around(context.day, title=districts, area=inside, named=(*named, ("area", area)))
+
+    def _read_title(self, title: str, day: date) -> tuple[Unit, ...]:
+        links = self._link(title, Context(day))
+        return tuple(self.gazetteer.units[link.place_id] for link in links if link.place_id)
+
+    def _lists(self, words: Words, mentions: list[Mention]) -> list[Mention]:
+        """The mentions with those that go on a list: "phường 1, 2 và 3", "các phường Bến Nghé, Đa Kao"."""
+        made: list[Mention] = []
+        for mention in mentions:
+            before = made[-1] if made else None
+            if before is not None and not mention.is_typed and self._goes_on(words, before, mention):
+                kept = tuple(reading for reading in mention.readings if reading.unit.level is before.units[0].level)
+                mention = Mention(mention.first, mention.last, kept, in_list=True)  # noqa: PLW2901
+            made.append(mention)
+            following = next((other.first for other in mentions if other.first >= mention.last), len(words.words))
+            if words.ends_in_number(mention.last):
+                made += self._numbers(words, mention, following)
+        return made
+
+    def _goes_on(self, words: Words, before: Mention, mention: Mention) -> bool:
+        gap = [words.word(at) for at in range(before.last, mention.first)]
+        if not before.is_typed or not before.is_ward or not gap or not all(word in cues.SEPARATORS for word in gap):
+            return False
+        # A district after a ward is where the ward lies, unless the list says it goes on: "phường Bến Nghé, Bình Thạnh" is one address.
+        may_be_parent = any(reading.unit.level is Level.DISTRICT and reading.unit.bare for reading in mention.readings)
+        is_plural = words.says_between(before.first - 1, before.first, cues.PLURALS) or before.in_list
+        return any(reading.unit.level is Level.WARD for reading in mention.readings) and (not may_be_parent or is_plural or gap != [","])
+
+    def _numbers(self, words: Words, mention: Mention, until: int) -> list[Mention]:
+        kind = tuple(words.keys[mention.first : mention.last - 1]) or (words.key(mention.first)[0],)
+        made: list[Mention] = []
+        at = mention.last
+        while at + 1 < until and words.word(at) in cues.SEPARATORS:
+            number = plain_number(words.word(at + 1))
+            readings = self.gazetteer.readings.get((*kind, number)) if number else None
+            if not readings:
+                break
+            made.append(Mention(at + 1, at + 2, readings, in_list=True))
+            at += 2
+        # The last number may count what follows it: "quận 1, 3 người", "ở quận 1 - 15 phút".
+        if made and ((words.says(at, cues.TALLIED) and at != until) or words.word(at) in {"/", ":", "%", "h"}):
+            made.pop()
+        return made
+
+    def _as_link(self, words: Words, mention: Mention, day: date) -> Link:
+        start, end = words.spans[mention.first][0], words.spans[mention.last - 1][1]
+        unit = mention.unit
+        return Link(words.text[start:end], start, end, unit.id if unit else None, mention.how, unit.standing(day) if unit else None)
+
+
+def _ruler(spacy: Any, vocab: Any, phrases: Iterable[tuple[str, ...]]) -> Any:
+    """A pipeline component that puts the longest phrases that do not overlap into `doc.spans["places"]`."""
+    matcher = spacy.matcher.PhraseMatcher(vocab, attr="ORTH")
+    matcher.add("place", [spacy.tokens.Doc(vocab, words=list(phrase)) for phrase in phrases])
+    longest = spacy.util.filter_spans
+
+    def place_phrases(doc: Any) -> Any:
+        doc.spans["places"] = longest(matcher(doc, as_spans=True))
+        return doc
+
+    return place_phrases

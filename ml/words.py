@@ -1,0 +1,75 @@
+"""Words of a text, for matching: lower case, one spelling of the tones, with or without diacritics, and where they stand.
+
+Belongs here: cutting texts into words. Not here: what the words mean (matching.py, places/).
+"""
+
+import re
+import unicodedata
+
+from ml.normalise import fold
+
+_TOKEN = re.compile(r"\w+|[^\w\s]|\n")
+
+# "hoà" and "hòa", "thuý" and "thúy" are one word in two spellings: both become the second.
+_NEW_TONE = re.compile("[oOuU][àáảãạèéẻẽẹỳýỷỹỵÀÁẢÃẠÈÉẺẼẸỲÝỶỸỴ]")
+_PLAIN = dict(zip("àáảãạèéẻẽẹỳýỷỹỵ", "a" * 5 + "e" * 5 + "y" * 5, strict=True))
+_TONE = dict(zip("àáảãạèéẻẽẹỳýỷỹỵ", "\u0300\u0301\u0309\u0303\u0323" * 3, strict=True))
+_WORDS_KEPT = 200_000
+"""Distinct words of which a form is remembered: more than the language has, so that only floods of random text empty the memory."""
+
+
+def _old_tone(match: re.Match[str]) -> str:
+    glide, vowel = match[0][0].lower(), match[0][1].lower()
+    if (vowel in "ỳýỷỹỵ") != (glide == "u"):
+        return f"{glide}{vowel}"
+    return unicodedata.normalize("NFC", glide + _TONE[vowel]) + _PLAIN[vowel]
+
+
+def words_of(text: str) -> list[str]:
+    """The words and marks of a text in lower case, the tones in one spelling; a line break is a word of its own."""
+    return _TOKEN.findall(_NEW_TONE.sub(_old_tone, unicodedata.normalize("NFC", text).lower()))
+
+
+def raw_words(text: str) -> list[str]:
+    """The words and marks of a text in NFC as written but for letter case; as many, in the same order, as `spans_of` gives."""
+    return _TOKEN.findall(_plain_capital(text).lower())
+
+
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Start and end (in characters, end excluded) of each word and mark of a text in NFC."""
+    return [match.span() for match in _TOKEN.finditer(_plain_capital(text))]
+
+
+def _plain_capital(text: str) -> str:
+    # Lower-casing this one letter gives two characters, the second of them no part of a word.
+    return text.replace("İ", "I") if "İ" in text else text
+
+
+class _Remembered(dict[str, str]):
+    """A form of each word asked for; remembers it, for a text repeats the words of others."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _WORDS_KEPT:
+            self.clear()
+        found = self[word] = self.made(word)
+        return found
+
+    def made(self, word: str) -> str:
+        """The form of a word not seen before."""
+        raise NotImplementedError
+
+
+class FoldedWords(_Remembered):
+    """The folded form (lower case, no diacritics) of words."""
+
+    def made(self, word: str) -> str:
+        """As `fold`."""
+        return fold(word)
+
+
+class OneToneWords(_Remembered):
+    """Lower-case words with their tone mark where `words_of` has it."""
+
+    def made(self, word: str) -> str:
+        """The word in one spelling of the tones."""
+        return _NEW_TONE.sub(_old_tone, word)
