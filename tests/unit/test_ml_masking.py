@@ -150,6 +150,6 @@ def test_untouched(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["1", "1 ", "a@", "a", "a.", "tk ", "0909123456 ", "cccd 12", "１", "ệ", "(a", "0 9 "])
 def test_hostile_texts_are_linear(unit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     mask_pii(unit * (100_000 // len(unit)) + "@123456")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

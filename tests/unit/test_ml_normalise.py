@@ -116,10 +116,10 @@ def test_broken_tags_lose_what_makes_them_run() -> None:
     "unit", ["<!--", "<script ", '<a "', "<a '\"<a '\"", "&amp;", "&#38;", "<", "<a ", "<a =<", " \n", "&lt;", "a\u0301"]
 )
 def test_hostile_texts_are_linear(unit: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     normalise(unit * (100_000 // len(unit)))
     normalise("&" + unit[1:] * (100_000 // len(unit)))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_fold_and_skeleton_cases() -> None:
