@@ -17,8 +17,9 @@ from quality.rejects import Reason
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
+_AGENCY_RULES = ["function", "area", "above", "successor", "source_area", "no_topic", "outside", "no_agency"]
 _ORIGINS = ["published", "first_seen", "fetched"]
-_HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key")
+_HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key", "context_key")
 _NON_NEGATIVE_SUFFIXES = ("_count", "_weight", "_bytes", "_sources", "_attempts", "_failures", "_rows")
 _NON_NEGATIVE = (
     "mentions",
@@ -81,7 +82,9 @@ RULES: Mapping[str, Rules] = {
     "bronze.fetch_log": Rules(allowed={"outcome": list(FETCH_OUTCOMES), "finding": list(FETCH_FINDINGS)}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
     "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),
-    "silver.opinions": Rules(allowed={"task": ["sentiment", "topic", "place"]}),
+    "silver.opinions": Rules(allowed={"task": ["sentiment", "topic"]}),
+    "silver.place_mentions": Rules(allowed={"standing": ["current", "former", "future"]}),
+    "silver.post_agencies": Rules(allowed={"rule": _AGENCY_RULES}),
     "gold.sentiment_daily": _FIGURES,
     "gold.sentiment_hourly": _FIGURES,
     "gold.topic_daily": _FIGURES,

@@ -7,7 +7,8 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.gold.build import FIGURES, GoldDays, publish
+from assets.gold.build import FIGURES, GoldDays
+from assets.publishing import publish
 from assets.support import (
     EVENT_DAYS,
     RETRY_FAULTS,
@@ -33,7 +34,7 @@ EVENT_DAY, BEGUN = "lake/event_day", "lake/findings_begun"
 error began on it."""
 _FINDINGS_SHOWN = 50
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
-_SILVER = ["silver.posts", "silver.opinions", "silver.tombstones", "gold.accounting"]
+_SILVER = ["silver.posts", "silver.opinions", "silver.place_mentions", "silver.tombstones", "gold.accounting"]
 _DAYS_AT_ONCE = 31
 """Event days whose keys are held in memory at once."""
 

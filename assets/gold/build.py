@@ -1,4 +1,4 @@
-"""Making the gold rows of event days, table by table, and publishing them by overwriting the days."""
+"""Making the gold rows of event days, table by table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,9 +14,10 @@ from assets.gold.findings import hours_over, judge
 from assets.gold.mentions import DayMentions, join_mentions
 from assets.gold.past import DAILY, HOURLY, History
 from assets.gold.sources import ALIVE, DayHealth, DayRows, coverage, source_health
+from assets.publishing import PerDay
 from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
-from assets.silver.posts import Gate, Stamp
-from assets.silver.tagging import term_sets
+from assets.silver.places import places_of
+from assets.silver.tagging import topic_terms
 from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
@@ -73,17 +74,6 @@ def by_label(name: str, rows: pl.DataFrame, dimension: str, names: Mapping[str, 
     return _rows(name, counted)
 
 
-class _PerDay(dict[date, pl.DataFrame]):
-    """Rows by their event_date; a day without rows has an empty frame."""
-
-    def __init__(self, rows: pl.DataFrame):
-        super().__init__({part["event_date"][0]: part for part in rows.partition_by("event_date")})
-        self._empty = rows.clear()
-
-    def __missing__(self, day: date) -> pl.DataFrame:
-        return self._empty
-
-
 class GoldDays:
     """Builds the gold tables of several event days from one reading of silver and bronze. `inputs` are the versions that were read.
 
@@ -96,12 +86,12 @@ class GoldDays:
         self.sources = {source.id: source for source in registry.sources}
         self.groups, self.now = groups, now or datetime.now(UTC)
         self.inputs: dict[str, int] = {}
-        self.landed = _PerDay(self._landed())
-        self.rejects = _PerDay(self._read("silver.rejects"))
+        self.landed = PerDay(self._landed())
+        self.rejects = PerDay(self._read("silver.rejects"))
         tombstones = lake.open(TOMBSTONES)
         self.inputs[TOMBSTONES] = tombstones.version()
         self.withdrawn = withdrawn_keys(lake, tombstones)
-        self.posts = _PerDay(standing(self._read("silver.posts", _POST_COLUMNS), self.withdrawn))
+        self.posts = PerDay(standing(self._read("silver.posts", _POST_COLUMNS), self.withdrawn))
 
     def _read(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         at = self.lake.open(name)
@@ -138,7 +128,7 @@ class GoldDays:
         """gold.source_daily and gold.source_findings by day, as frames. Days are judged in their order: each is history to the next."""
         if not self.days:
             return {}
-        log = _PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome", "finding"]))
+        log = PerDay(self._read("bronze.fetch_log", ["event_date", "source_id", "outcome", "finding"]))
         history, found = self._history(), {}
         for day in self.days:
             collected = list(self.registry.collected(self.groups, day).values())
@@ -165,14 +155,12 @@ class GoldDays:
         self.inputs["silver.opinions"] = opinions_at.version()
         current = {day: latest(self.posts[day]) for day in self.days}
         keys = pl.concat([posts["content_key"] for posts in current.values()]).unique()
-        terms = {day: term_sets(self.registry, day) for day in self.days}
-        wanted = {("sentiment", model.weights_digest), *((one.task, one.digest) for pair in terms.values() for one in pair)}
-        labels = {(task, digest): labels_of(self.lake, opinions_at, task, digest, keys) for task, digest in wanted}
-        found = {}
-        for day, posts in current.items():
-            topics, places = (labels[one.task, one.digest] for one in terms[day])
-            found[day] = join_mentions(day, posts, labels["sentiment", model.weights_digest], topics, places, model.model_id)
-        return found
+        sentiment, topics = (
+            labels_of(self.lake, opinions_at, task, digest, keys)
+            for task, digest in (("sentiment", model.weights_digest), ("topic", topic_terms(self.registry).digest))
+        )
+        places = PerDay(self._read("silver.place_mentions", ["event_date", "post_key", "content_key", "place_id"]))
+        return {day: join_mentions(day, posts, sentiment, topics, places_of(places[day]), model.model_id) for day, posts in current.items()}
 
     def figures(self, model: Scorer) -> dict[str, dict[date, pa.Table]]:
         """The figure tables by name and day."""
@@ -190,19 +178,3 @@ class GoldDays:
             made["gold.source_hourly"][day] = _rows("gold.source_hourly", self.hourly[day])
             made["gold.source_findings"][day] = _rows("gold.source_findings", health[day].findings)
         return made
-
-
-def publish(lake: Lake, name: str, by_day: Mapping[date, pa.Table], stamp: Stamp, inputs: Mapping[str, int], gate: Gate) -> list[date]:
-    """Pass the days that changed through the gate, then replace them in one commit; returns them.
-
-    A day that already holds exactly these rows is left alone: they passed when they were written, and there is no new version without a
-    change.
-    """
-    at = lake.open(name)
-    key = list(TABLES[name].key)
-    held = _PerDay(lake.days(name, by_day, at=at))
-    changed = {day: rows for day, rows in by_day.items() if not held[day].sort(key).equals(pl.DataFrame(pl.from_arrow(rows)).sort(key))}
-    if changed:
-        gate(name, changed)
-        lake.overwrite_days(at, name, changed, stamp(inputs), {})
-    return sorted(changed)

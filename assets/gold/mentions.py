@@ -26,15 +26,17 @@ class DayMentions:
 def join_mentions(
     day: date, posts: pl.DataFrame, sentiment: pl.DataFrame, topics: pl.DataFrame, places: pl.DataFrame, model_id: str
 ) -> DayMentions:
-    """The mentions of one day: its posts (latest version each) joined with the labels (content_key, label) of their texts. Pure.
+    """The mentions of one day: its posts (latest version each) joined with the labels (content_key, label) of their texts and their
+    places (post_key, label). Pure.
 
-    Raises UnlabelledError when a text has no label of a task.
+    Raises UnlabelledError when a text has no label of a task, or a post no row of places.
     """
     joined = posts.join(sentiment.select("content_key", sentiment="label"), on="content_key", how="left")
-    by_topic, by_place = _pairs(posts, topics, "topic_id"), _pairs(posts, places, "place_id")
+    by_topic, by_place = _pairs(posts, topics, "content_key", "topic_id"), _pairs(posts, places, "post_key", "place_id")
     missing = joined["sentiment"].null_count() + by_topic["topic_id"].null_count() + by_place["place_id"].null_count()
     if missing:
-        raise UnlabelledError(f"{day}: {missing} labels are missing in silver.opinions; materialize silver/opinions for that day first.")
+        where = "silver.opinions or silver.place_mentions"
+        raise UnlabelledError(f"{day}: {missing} labels are missing in {where}; materialize both for that day first.")
     extended = joined.select("post_key", "content_key", "author_key", "source_kind", "source_id", "event_date", "event_hour", "sentiment")
     return DayMentions(
         day=day,
@@ -45,9 +47,9 @@ def join_mentions(
     )
 
 
-def _pairs(posts: pl.DataFrame, labels: pl.DataFrame, name: str) -> pl.DataFrame:
+def _pairs(posts: pl.DataFrame, labels: pl.DataFrame, key: str, name: str) -> pl.DataFrame:
     return (
         posts.select("post_key", "content_key")
-        .join(labels.select("content_key", "label"), on="content_key", how="left")
+        .join(labels.select(key, "label"), on=key, how="left")
         .select("post_key", pl.col("label").alias(name))
     )

@@ -1,10 +1,12 @@
-"""The silver assets: posts and rejects from bronze, opinions from posts, and the nightly compaction."""
+"""The silver assets: posts and rejects from bronze, opinions and places from posts, and the nightly compaction."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from assets.silver.opinions import label_days
+from assets.silver.places import link_days
 from assets.silver.posts import compact_days, refine_days, refresh_days
 from assets.silver.tombstones import take_in_notices
 from assets.support import (
@@ -103,6 +105,39 @@ def silver_opinions(context: dg.AssetExecutionContext, lake: LakeResource, senti
     yield from gate.results()
 
 
+@dg.multi_asset(
+    name="link_places",
+    specs=[
+        table_spec("silver.place_mentions", deps=["silver.posts", "silver.tombstones"], kinds=("silver", "spacy")),
+        table_spec(
+            "silver.post_agencies",
+            deps=["silver.posts", "silver.tombstones", "silver.opinions", "silver.place_mentions"],
+            kinds=("silver",),
+        ),
+    ],
+    check_specs=[suite_spec("silver.place_mentions"), suite_spec("silver.post_agencies")],
+    partitions_def=EVENT_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_FAULTS,
+    pool="silver_places",
+)
+def silver_places(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
+    """Link the places of the run's event days, and name the agencies that answer for each post."""
+    names = ["silver.place_mentions", "silver.post_agencies"]
+    gate = QualityGate(context, lake.lake, names)
+    try:
+        report = link_days(lake.lake, event_days(context), lake.registry, partial(stamp, context), gate)
+    except QualityError as error:
+        gate.record()
+        yield from gate.results()
+        raise refused(error) from error
+    gate.record()
+    changed = {"days_changed": len(report.days), "posts_linked": report.linked}
+    for name, count in zip(names, (report.mentions, report.routes), strict=True):
+        yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/partition_row_count": count, **changed})
+    yield from gate.results()
+
+
 @dg.asset(
     key=dg.AssetKey(["maintenance", "posts_compaction"]),
     deps=[dg.AssetDep(asset_key("silver.posts"), partition_mapping=dg.AllPartitionMapping())],
@@ -125,4 +160,4 @@ def posts_compaction(context: dg.AssetExecutionContext, lake: LakeResource) -> d
     )
 
 
-SILVER_ASSETS = [silver_posts, silver_opinions, posts_compaction]
+SILVER_ASSETS = [silver_posts, silver_opinions, silver_places, posts_compaction]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assets.content import content_of
 from assets.silver.posts import Gate, Stamp
-from assets.silver.tagging import TermSet, term_sets
+from assets.silver.tagging import TermSet, topic_terms
 from assets.silver.tombstones import standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
@@ -26,7 +26,7 @@ from lake_config.tables.silver import OPINIONS
 from ml.sentiment import label_of
 
 NONE_LABEL = "none"
-RULES_MODEL_ID = {"topic": "topic-phrases", "place": "place-phrases"}
+RULES_MODEL_ID = {"topic": "topic-phrases"}
 _APP_ID = "labelling"
 _DAYS_AT_ONCE = 31
 """Event days whose texts are read at once."""
@@ -116,6 +116,7 @@ def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Regist
     text is labelled twice by one model.
     """
     posts_at, at = lake.open("silver.posts"), lake.open("silver.opinions")
+    topics = topic_terms(registry)
     by_task: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     labellers: dict[tuple[str, str], Callable[[Mapping[str, str]], pa.Table]] = {}
     first_day: dict[str, date] = {}
@@ -124,9 +125,8 @@ def label_days(lake: Lake, days: Sequence[date], model: Scorer, registry: Regist
             first_day.setdefault(key, day)
         by_task["sentiment", model.weights_digest].update(texts)
         labellers["sentiment", model.weights_digest] = lambda part: sentiment_rows(part, model)
-        for terms in term_sets(registry, day):
-            by_task[terms.task, terms.digest].update(texts)
-            labellers[terms.task, terms.digest] = partial(rule_rows, terms=terms)
+        by_task[topics.task, topics.digest].update(texts)
+        labellers[topics.task, topics.digest] = partial(rule_rows, terms=topics)
     made: list[pa.Table] = []
     counts: dict[str, int] = {}
     for (task, digest), texts in by_task.items():

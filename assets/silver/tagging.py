@@ -1,13 +1,12 @@
-"""The terms by which topics and places are found in texts, taken from the registry. Pure."""
+"""The terms by which topics are found in texts, taken from the registry. Pure. Places are linked by ml/places."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property, lru_cache
 
-from lake_config.registry import Place, Registry
+from lake_config.registry import Registry
 from ml.matching import PhraseTagger
 
 
@@ -26,31 +25,11 @@ class TermSet:
 
     @cached_property
     def tagger(self) -> PhraseTagger:
-        """The matcher over these terms (built once: it takes about a second for all places)."""
+        """The matcher over these terms (built once)."""
         return PhraseTagger(self.terms)
 
 
-def _place_phrases(place: Place, parent: Place | None) -> Iterator[str]:
-    if place.match_alone or parent is None:
-        yield from (place.name_vi, *place.aliases)
-        return
-    for own in (place.name_vi, *place.aliases):  # too common to count by itself: only together with its parent
-        for above in (parent.name_vi, *parent.aliases):
-            yield f"{own}, {above}"
-            yield f"{own} {above}"
-
-
 @lru_cache(maxsize=8)
-def _topic_terms(registry: Registry) -> TermSet:
+def topic_terms(registry: Registry) -> TermSet:
+    """The names and keywords of the registry's topics; they do not change by day."""
     return TermSet("topic", {topic.id: (topic.name_vi, *topic.keywords) for topic in registry.topics})
-
-
-@lru_cache(maxsize=8)
-def _place_terms(places: tuple[Place, ...]) -> TermSet:
-    by_id = {place.id: place for place in places}
-    return TermSet("place", {p.id: tuple(dict.fromkeys(_place_phrases(p, by_id.get(p.parent_id or "")))) for p in places})
-
-
-def term_sets(registry: Registry, day: date) -> tuple[TermSet, TermSet]:
-    """The topic and the place terms that hold on an event day. Topics do not change by day; places do, with the merger of July 2025."""
-    return _topic_terms(registry), _place_terms(tuple(place for place in registry.places if place.is_valid_on(day)))

@@ -20,6 +20,7 @@ _KIND = Column(
 _KIND_NAME = Column(
     "source_kind_name", STRING, "Vietnamese name of the kind of source.", inputs=("silver.posts.source_kind",), label_vi="Loại nguồn"
 )
+_PLACE = ("silver.place_mentions.place_id", "silver.place_mentions.post_key", "silver.posts.post_key")
 _LABEL = ("silver.opinions.label", "silver.opinions.content_key", "silver.posts.content_key")
 
 
@@ -113,8 +114,8 @@ PLACE_DAILY = Table(
     description_vi="Sắc thái ý kiến theo ngày, địa bàn và loại nguồn. Bài nhắc hai nơi được tính ở cả hai; “none” là bài không nhắc nơi nào.",
     columns=(
         _DAY,
-        Column("place_id", STRING, "Registry id of the place, or 'none'.", inputs=_LABEL, label_vi="Mã địa bàn"),
-        Column("place_name", STRING, "Vietnamese name of the place.", inputs=_LABEL, label_vi="Địa bàn"),
+        Column("place_id", STRING, "Registry id of the place, or 'none'.", inputs=_PLACE, label_vi="Mã địa bàn"),
+        Column("place_name", STRING, "Vietnamese name of the place.", inputs=_PLACE, label_vi="Địa bàn"),
         _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL,
     ),
     key=("event_date", "place_id", "source_kind"),

@@ -108,11 +108,11 @@ OPINIONS = Table(
     description="Labels as facts about texts: one row per distinct text, task, label and model. A new model adds rows and never rewrites.",
     columns=(
         Column("content_key", STRING, "The text.", inputs=("silver.posts.content_key",)),
-        Column("task", STRING, "sentiment, topic or place."),
+        Column("task", STRING, "sentiment or topic."),
         Column(
             "label",
             STRING,
-            "negative, neutral, positive; a topic or place id; 'none' where the task found nothing.",
+            "negative, neutral, positive; a topic id; 'none' where the task found nothing.",
             inputs=_CONTENT,
         ),
         Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
@@ -136,4 +136,51 @@ TOMBSTONES = Table(
     key=("connector", "batch_id", "row_number"),
 )
 
-SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES)
+_CONTEXT = (*_CONTENT, "silver.posts.parent_key", "silver.posts.source_id", "silver.posts.event_date")
+_OF_DAY = (
+    Column("event_date", DATE, "Local civil day (Asia/Ho_Chi_Minh) of the post.", inputs=("silver.posts.event_date",)),
+    Column("post_key", STRING, "The post.", inputs=("silver.posts.post_key",)),
+    Column("content_key", STRING, "Its text.", inputs=("silver.posts.content_key",)),
+)
+
+PLACE_MENTIONS = Table(
+    name="silver.place_mentions",
+    description="Every phrase of a post that names a place or looks like one, what it was linked to as of the day, and why; one row without phrase where there is none. Overwritten by event day.",
+    columns=(
+        *_OF_DAY,
+        Column("mention_number", INT, "Ordinal in the text from 1; 0 where the post has no mention.", inputs=_CONTENT),
+        Column("surface", STRING, "The phrase as written.", nullable=True, inputs=_CONTENT),
+        Column("start_char", INT, "Where it begins in the content, in characters.", nullable=True, inputs=_CONTENT),
+        Column("end_char", INT, "Where it ends, that character excluded.", nullable=True, inputs=_CONTENT),
+        Column(
+            "place_id",
+            STRING,
+            "Registry id of the place; null where the phrase was refused or stayed open.",
+            nullable=True,
+            inputs=_CONTEXT,
+        ),
+        Column("how", STRING, "Reason code of the link or refusal, see docs/places.md.", inputs=_CONTEXT),
+        Column("standing", STRING, "current, former or future: the place as seen from the day.", nullable=True, inputs=_CONTEXT),
+        Column("context_key", STRING, "SHA-256 of all the links follow from: text, title above, source's area, rules.", inputs=_CONTEXT),
+        Column("model_id", STRING, "Name of the rules."),
+        Column("weights_digest", STRING, "SHA-256 of the rules' name and the gazetteer."),
+    ),
+    key=("event_date", "post_key", "mention_number"),
+)
+
+_ROUTED = ("silver.opinions.label", *(f"silver.place_mentions.{name}" for name in ("place_id", "event_date")), "silver.posts.source_id")
+
+POST_AGENCIES = Table(
+    name="silver.post_agencies",
+    description="The agencies that answer for a post on its day, each with the rule, the topic and the place that say so; one row with agency 'none' where nobody does. Overwritten by event day.",
+    columns=(
+        *_OF_DAY,
+        Column("agency_id", STRING, "Registry id of the agency, or 'none'.", inputs=_ROUTED),
+        Column("rule", STRING, "Why it, or why none, see docs/places.md.", inputs=_ROUTED),
+        Column("topic_id", STRING, "The topic it answers for, or 'none'.", inputs=("silver.opinions.label",)),
+        Column("place_id", STRING, "The place it answers for, as the text named it; 'hcm' for the city, or 'none'.", inputs=_ROUTED),
+    ),
+    key=("event_date", "post_key", "agency_id", "topic_id", "place_id"),
+)
+
+SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES, PLACE_MENTIONS, POST_AGENCIES)

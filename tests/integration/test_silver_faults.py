@@ -11,10 +11,12 @@ import pytest
 from deltalake.exceptions import CommitFailedError
 
 from assets.bronze import exports
-from assets.gold.build import GoldDays, publish
+from assets.gold.build import GoldDays
 from assets.gold.mentions import UnlabelledError
+from assets.publishing import publish
 from assets.silver import posts as silver_posts
 from assets.silver.opinions import label_days
+from assets.silver.places import link_days
 from assets.silver.posts import compact_days, refine_days, refresh_days
 from lake_config.registry import load_registry
 from lake_config.settings import Settings
@@ -179,8 +181,11 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     with pytest.raises(CommitFailedError):
         label_days(slow, DAYS, model, REGISTRY, stamp, gate)
     opinions = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
-    assert sorted(opinions.group_by("task").len().iter_rows()) == [("place", 12), ("sentiment", 12), ("topic", 12)]
+    assert sorted(opinions.group_by("task").len().iter_rows()) == [("sentiment", 12), ("topic", 12)]
     report = label_days(lake, DAYS, model, REGISTRY, stamp, gate)
+    with pytest.raises(UnlabelledError, match=r"2024-02-01: 2 labels are missing"):
+        GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
+    assert link_days(lake, DAYS, REGISTRY, lambda _: stamp, gate).linked == 12
     assert (report.texts, set(report.labelled.values())) == (12, {0})
     tables = GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     assert sum(rows["mentions"].to_pylist()[0] for rows in tables["gold.sentiment_daily"].values()) == 12
@@ -191,9 +196,10 @@ def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
     other.model_id, other.weights_digest = "sentiment-v1", "f" * 64
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     label_days(lake, DAYS, model, REGISTRY, stamp, gate)
+    link_days(lake, DAYS, REGISTRY, lambda _: stamp, gate)
     first = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     report = label_days(lake, DAYS, other, REGISTRY, stamp, gate)
-    assert report.labelled == {"sentiment": 12, "topic": 0, "place": 0}
+    assert report.labelled == {"sentiment": 12, "topic": 0}
     both = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     key = TABLES["silver.opinions"].key
     assert both.filter(pl.col("weights_digest") != "f" * 64).sort(key).equals(first.sort(key))

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pytest
 
 from assets.bronze import exports, news_feeds
-from assets.gold.build import FIGURES, GoldDays, publish
+from assets.gold.build import FIGURES, GoldDays
+from assets.publishing import publish
 from assets.silver.opinions import LabelReport, label_days
+from assets.silver.places import PlacesReport, link_days
 from assets.silver.posts import RefineReport, compact_days, refine_days, refresh_days
 from lake_config.registry import load_registry
 from lake_config.settings import Settings
@@ -32,7 +34,7 @@ REGISTRY = load_registry()
 SOURCES = {source.id: source for source in REGISTRY.sources}
 COLLECTED = {source.id: source for source in REGISTRY.sources if source.group in {"demo", "upload"}}
 GOLD = ("gold.accounting", *FIGURES)
-SILVER = ("silver.posts", "silver.rejects", "silver.opinions")
+SILVER = ("silver.posts", "silver.rejects", "silver.opinions", "silver.place_mentions", "silver.post_agencies")
 
 
 def stamp(inputs: Mapping[str, int]) -> Provenance:
@@ -68,8 +70,10 @@ class World:
         """Every event day that bronze has rows of."""
         return sorted({day for name in CONNECTOR_TABLES for day in files_by_day(self.lake.open(f"bronze.{name}"))})
 
-    def refine(self, days: list[date]) -> tuple[RefineReport, LabelReport]:
-        return refine_days(self.lake, days, SOURCES, stamp, gate), label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
+    def refine(self, days: list[date]) -> tuple[RefineReport, LabelReport, PlacesReport]:
+        refined = refine_days(self.lake, days, SOURCES, stamp, gate)
+        labelled = label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
+        return refined, labelled, link_days(self.lake, days, REGISTRY, lambda _: stamp, gate)
 
     def publish(self, days: list[date]) -> dict[str, list[date]]:
         gold = GoldDays(self.lake, days, REGISTRY, ("demo", "upload"))
@@ -182,17 +186,20 @@ def test_gold_agrees_with_itself(world: World) -> None:
 def test_labels_are_facts_about_texts_each_said_once(world: World) -> None:
     opinions, posts = whole(world.lake, "silver.opinions"), whole(world.lake, "silver.posts")
     assert not opinions.select(TABLES["silver.opinions"].key).is_duplicated().any()
-    for task in ("sentiment", "topic", "place"):
+    for task in ("sentiment", "topic"):
         assert set(opinions.filter(pl.col("task") == task)["content_key"]) == set(posts["content_key"])
     assert set(opinions.filter(pl.col("task") == "sentiment")["weights_digest"]) == {world.model.weights_digest}
+    for name in ("silver.place_mentions", "silver.post_agencies"):
+        assert set(whole(world.lake, name)["post_key"]) == set(posts["post_key"]), name
     reposted = posts.group_by("content_key").agg(pl.col("post_key").n_unique()).filter(pl.col("post_key") > 1)
     assert len(reposted) > 0
 
 
 def test_running_everything_again_changes_nothing(world: World) -> None:
     before, days = world.versions(), world.days()
-    refined, labelled = world.refine(days)
+    refined, labelled, linked = world.refine(days)
     assert (refined.read, refined.days, set(labelled.labelled.values())) == (0, set(), {0})
+    assert (linked.linked, linked.days) == (0, set())
     assert all(changed == [] for changed in world.publish(days).values())
     assert world.versions() == before
 
@@ -240,7 +247,7 @@ def test_compaction_drops_older_versions_only_and_gold_stays(world: World) -> No
     assert days_with_many_files(lake.open("silver.posts")) == []
     assert compact_days(lake, world.days(), stamp) == {}
     assert all(changed == [] for changed in world.publish(world.days()).values())
-    refined, _ = world.refine(world.days())
+    refined, *_ = world.refine(world.days())
     assert refined.read == 0
 
 

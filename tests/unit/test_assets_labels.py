@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from assets.gold.mentions import UnlabelledError, join_mentions
 from assets.silver.opinions import NONE_LABEL, contents, rule_rows, sentiment_rows
-from assets.silver.tagging import TermSet, term_sets
+from assets.silver.tagging import TermSet, topic_terms
 from lake_config.registry import load_registry
 from lake_config.storage import conform
 from lake_config.tables.gold import SENTIMENTS
@@ -22,32 +22,15 @@ from ml.sentiment import label_of
 from quality.runner import failures, run_suite
 
 REGISTRY = load_registry()
-BEFORE, AFTER = date(2025, 6, 30), date(2025, 7, 1)
+BEFORE = date(2025, 6, 30)
 
 
-def tags(day: date, text: str) -> list[str]:
-    _, places = term_sets(REGISTRY, day)
-    return sorted(places.tagger.tags([text])[0])
-
-
-def test_topics_are_the_same_on_every_day_and_places_are_those_of_the_day() -> None:
-    (topics, old), (later_topics, new) = term_sets(REGISTRY, BEFORE), term_sets(REGISTRY, AFTER)
-    assert topics is later_topics
-    assert term_sets(REGISTRY, date(2025, 6, 1))[1].digest == old.digest
-    assert old.digest != new.digest
-    for terms, day in ((old, BEFORE), (new, AFTER)):
-        assert set(terms.terms) == {place.id for place in REGISTRY.places if place.is_valid_on(day)}
+def test_topics_are_found_by_their_name_and_keywords() -> None:
+    topics = topic_terms(REGISTRY)
+    assert topics is topic_terms(REGISTRY)
+    assert topics.task == "topic"
     assert set(topics.terms) == {topic.id for topic in REGISTRY.topics}
-    assert (topics.task, old.task) == ("topic", "place")
-
-
-def test_a_name_too_common_to_stand_alone_counts_only_beside_its_parent() -> None:
-    ward = REGISTRY.place("hcm-w2021-go-vap-phuong-15")
-    assert not ward.match_alone
-    for text in ("Phường 15, quận Gò Vấp ngập", "phường 15 quận gò vấp ngập", "P.15, Gò Vấp kẹt xe"):
-        assert ward.id in tags(BEFORE, text), text
-    for text in ("Phường 15 ngập", "Phường 15, quận Tân Bình ngập", "quận Gò Vấp ngập"):
-        assert ward.id not in tags(BEFORE, text), text
+    assert topics.tagger.tags(["Kẹt xe ở chợ"]) == [["traffic"]]
 
 
 @given(
@@ -135,13 +118,17 @@ def labels(*pairs: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(list(pairs), schema={"content_key": pl.String, "label": pl.String}, orient="row")
 
 
-def test_posts_of_one_text_share_its_labels() -> None:
+def places(*pairs: tuple[str, str]) -> pl.DataFrame:
+    return pl.DataFrame(list(pairs), schema={"post_key": pl.String, "label": pl.String}, orient="row")
+
+
+def test_posts_of_one_text_share_its_labels_but_have_their_own_places() -> None:
     mentions = join_mentions(
         BEFORE,
         POSTS,
         labels(("a", "positive"), ("b", "negative")),
         labels(("a", "tet"), ("a", "traffic"), ("b", "none")),
-        labels(("a", "none"), ("b", "none")),
+        places(("1", "hcm"), ("1", "hcm-d-quan-1"), ("2", "none"), ("3", "none")),
         "m",
     )
     assert sorted(mentions.posts.select("post_key", "sentiment").iter_rows()) == [("1", "positive"), ("2", "positive"), ("3", "negative")]
@@ -152,12 +139,18 @@ def test_posts_of_one_text_share_its_labels() -> None:
         ("2", "traffic"),
         ("3", "none"),
     ]
-    assert len(mentions.places) == 3
+    assert sorted(mentions.places.select("post_key", "place_id").iter_rows()) == [
+        ("1", "hcm"),
+        ("1", "hcm-d-quan-1"),
+        ("2", "none"),
+        ("3", "none"),
+    ]
 
 
 @pytest.mark.parametrize("lacking", [0, 1, 2])
-def test_a_text_that_lacks_a_label_of_any_task_stops_the_figures(lacking: int) -> None:
+def test_a_post_that_lacks_a_label_of_any_task_stops_the_figures(lacking: int) -> None:
     whole, part = labels(("a", "none"), ("b", "none")), labels(("a", "none"))
-    sentiment, topics, places = (part if index == lacking else whole for index in range(3))
+    sentiment, topics = (part if index == lacking else whole for index in range(2))
+    named = places(("1", "none"), ("2", "none"), *([] if lacking == 2 else [("3", "none")]))
     with pytest.raises(UnlabelledError, match="2025-06-30: 1 labels are missing"):
-        join_mentions(BEFORE, POSTS, sentiment, topics, places, "m")
+        join_mentions(BEFORE, POSTS, sentiment, topics, named, "m")
