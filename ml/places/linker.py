@@ -97,7 +97,7 @@ class PlaceLinker:
             yield from zip(raws, folded, self._spans(folded), strict=True)
 
     def _spans(self, texts: Sequence[Sequence[str]]) -> list[list[tuple[int, int]]]:
-        """Where names stand in texts of folded words. All texts are one Doc: making and matching many small ones costs three times as much."""
+        """Where names stand in texts of folded words. All texts are one Doc: many small ones cost more."""
         words: list[str] = []
         origin: list[tuple[int, int]] = []
         for number, keys in enumerate(texts):
