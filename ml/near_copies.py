@@ -75,8 +75,7 @@ def bands(of: Sketches) -> NDArray[np.uint64]:
 
 def touching(leaders: Sketches, wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which leaders share a band with any of the texts whose bands are `wanted` (any shape): all that those can be copies of."""
-    found: NDArray[np.bool_] = np.isin(bands(leaders), wanted).any(axis=-1)
-    return found
+    return np.asarray(np.isin(bands(leaders), wanted).any(axis=-1), np.bool_)
 
 
 class Leaders:
