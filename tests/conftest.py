@@ -75,9 +75,12 @@ def _part(item: pytest.Item) -> str:
     return "e2e" if "e2e" in item.path.parts else str(item.path)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n`), every part runs in one process; the longest parts begin first, so that none is left over at the end."""
-    longest = ("test_kill.py", "e2e")
+    """Side by side (`-n`), every part of the suite runs in one process.
+
+    The longest part begins first. The browser tests come last: Playwright's event loop, which lives to the end, meets no other test.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_part(item)))
-    items.sort(key=lambda item: next((at for at, part in enumerate(longest) if _part(item).endswith(part)), len(longest)))
+    items.sort(key=lambda item: (_part(item) == "e2e", item.path.name != "test_kill.py"))

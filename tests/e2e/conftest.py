@@ -1,8 +1,4 @@
-"""One demo lake for all end-to-end tests, started as its user starts it: the command `demo`, left serving, stopped at the end by Ctrl-C.
-
-It and the browser live as long as this package's tests: the tests that a process runs after them meet neither its load nor the event
-loop that Playwright keeps while it is open.
-"""
+"""One demo lake for all end-to-end tests, started as its user starts it: the command `demo`, left serving, stopped at the end by Ctrl-C."""
 
 import json
 import os
@@ -38,7 +34,7 @@ def _report(process: "subprocess.Popen[str]", errors: Path) -> dict[str, Any]:
     raise AssertionError(f"the demo ended with {process.wait()} before it served:\n{text}\n{errors.read_text(encoding='utf-8')[-4000:]}")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def demo_lake(tmp_path_factory: pytest.TempPathFactory, free_port_base: Callable[[], int]) -> Iterator[DemoLake]:
     """The running demo lake."""
     home = tmp_path_factory.mktemp("demo-lake")
@@ -68,7 +64,7 @@ def demo_lake(tmp_path_factory: pytest.TempPathFactory, free_port_base: Callable
     assert lake_processes(load_settings(given)) == [], "the demo left processes behind"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One headless Chromium."""
     ARTIFACTS.mkdir(exist_ok=True)
@@ -76,7 +72,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def site(demo_lake: DemoLake, browser: Browser) -> Site:
     """Superset of the demo lake, with the sessions of its users."""
     return Site(demo_lake.settings, browser)
