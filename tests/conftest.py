@@ -5,9 +5,11 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from lake_config.settings import Settings, load_settings
 from orchestration.services.supervisor import start_services, stop_services
@@ -70,17 +72,23 @@ def _isolate(patch: pytest.MonkeyPatch, home: Path, base: int) -> None:
     patch.setenv("LAKE_PORT_BASE", str(base))
 
 
-def _part(item: pytest.Item) -> str:
+def _part(nodeid: str) -> str:
     """The part of the suite that stays in one process: a file, because its tests share what is costly to set up, or all browser tests."""
-    return "e2e" if "e2e" in item.path.parts else str(item.path)
+    return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.split("::", 1)[0]
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own hook
+class PartScheduling(LoadScopeScheduling):
+    """Hands whole parts of the suite to the processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _part(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PartScheduling:
+    """Side by side (`-n`), every part of the suite runs in one process."""
+    return PartScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n`), every part of the suite runs in one process.
-
-    The longest part begins first. The browser tests come last: Playwright's event loop, which lives to the end, meets no other test.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_part(item)))
-    items.sort(key=lambda item: (_part(item) == "e2e", item.path.name != "test_kill.py"))
+    """The longest part first. The browser tests last: Playwright's event loop, which lives to the end, meets no other test."""
+    items.sort(key=lambda item: (_part(item.nodeid) == "e2e", item.path.name != "test_kill.py"))

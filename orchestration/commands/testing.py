@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from orchestration.services.dagster_home import REPOSITORY
 
 _SETTINGS = ("LAKE_", "DAGSTER_", "AWS_")
-_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """Much of the suite waits for services: two processes on two cores. tests/conftest.py says what stays together."""
 
 
