@@ -5,7 +5,7 @@ text, then in the title above, then the area of the source; the city before the 
 units. Not here: what is no place (refusals.py), finding names (linker.py).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -197,8 +197,8 @@ class Chooser:
 def _held(units: Iterable[Unit], day: date) -> list[Unit]:
     """Those of the units that hold on a day; where none does the former ones, then the future ones."""
     listed = list(units)
-    rank: Callable[[str], list[Unit]] = lambda standing: [unit for unit in listed if unit.standing(day) == standing]  # noqa: E731
-    return next((found for found in map(rank, _STANDINGS) if found), [])
+    ranks = ([unit for unit in listed if unit.standing(day) == standing] for standing in _STANDINGS)
+    return next((found for found in ranks if found), [])
 
 
 def _first(units: Sequence[Unit], day: date) -> Unit:

@@ -160,11 +160,11 @@ class PlaceLinker:
     def _lists(self, words: Words, mentions: list[Mention]) -> list[Mention]:
         """The mentions with those that go on a list: "phường 1, 2 và 3", "các phường Bến Nghé, Đa Kao"."""
         made: list[Mention] = []
-        for mention in mentions:
-            before = made[-1] if made else None
-            if before is not None and not mention.is_typed and self._goes_on(words, before, mention):
-                kept = tuple(reading for reading in mention.readings if reading.unit.level is before.units[0].level)
-                mention = Mention(mention.first, mention.last, kept, in_list=True)  # noqa: PLW2901
+        for found in mentions:
+            mention, before = found, made[-1] if made else None
+            if before is not None and not found.is_typed and self._goes_on(words, before, found):
+                kept = tuple(reading for reading in found.readings if reading.unit.level is before.units[0].level)
+                mention = Mention(found.first, found.last, kept, in_list=True)
             made.append(mention)
             following = next((other.first for other in mentions if other.first >= mention.last), len(words.words))
             if words.ends_in_number(mention.last):
