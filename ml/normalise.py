@@ -79,6 +79,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", _COMBINING.sub("", unicodedata.normalize("NFKD", bare)).lower())
 
 
+def without_diacritics(text: str) -> str:
+    """The text as people type it without diacritics: "Đường phố" -> "Duong pho". Case, signs and emoji stay as they are. Idempotent."""
+    bare = "".join(sign for sign in unicodedata.normalize("NFD", text) if not unicodedata.combining(sign))
+    return unicodedata.normalize("NFC", bare.translate(_D_STROKE))
+
+
 def skeleton(text: str) -> str:
     """What near duplicates share: folded words parted by single spaces, without URLs and mentions, every number turned into "0".
 

@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(sources_app, name="sources")
 app.add_typer(bench_app, name="bench")
+_SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -173,6 +174,23 @@ def score(file: Annotated[str, typer.Argument(help="JSON lines with a field text
                 sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{file} cannot be read as UTF-8 text ({error}); name an existing file of JSON lines, or - .") from error
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[Path | None, typer.Option(help="Folder of the model; without it, the lake's own.", show_default=False)] = None,
+    shared: Annotated[Path, typer.Option(envvar="LAKE_SHARED_DATA", help="Folder of the data sets of others.")] = _SHARED_DATA,
+    threads: Annotated[int, typer.Option(min=1, help="Texts read at a time.")] = 2,
+    as_json: _Json = False,
+) -> None:
+    """Measure a model on the labelled sets and write its card (card.md, card.json) into its folder. Needs no service."""
+    from orchestration.commands.evaluation import evaluate as run_evaluation
+
+    report, written = run_evaluation(model, shared, threads, Steps())
+    if as_json:
+        sys.stdout.write(report)
+    else:
+        print_lines([written])
 
 
 @app.command()
