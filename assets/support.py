@@ -16,7 +16,7 @@ from lake_config.registry import Registry, Source, load_registry
 from lake_config.settings import FIRST_EVENT_DATE, Settings, load_settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES, Table
-from ml.sentiment import SentimentModel
+from ml.language_model import LanguageModel
 from quality.runner import Outcome, QualityError, describe, failures, result_rows, run_by_day
 
 TIME_ZONE = "Asia/Ho_Chi_Minh"
@@ -69,12 +69,12 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The shipped sentiment model, loaded on first use."""
+    """The shipped language model, loaded on first use."""
 
     @cached_property
-    def model(self) -> SentimentModel:
+    def model(self) -> LanguageModel:
         """The model, its file digests checked."""
-        return SentimentModel.load()
+        return LanguageModel.load()
 
 
 def event_days(context: dg.AssetExecutionContext) -> list[date]:

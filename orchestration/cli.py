@@ -162,12 +162,16 @@ def pushkey(
 
 
 @app.command()
-def score(file: Annotated[str, typer.Argument(help="JSON lines with a field text; - reads standard input.")] = "-") -> None:
-    """Give each text its sentiment: the same JSON lines with label, probabilities and model_id. Needs no service."""
+def score(
+    file: Annotated[
+        str, typer.Argument(help="JSON lines with text and, where it answers something, context; - reads standard input.")
+    ] = "-",
+) -> None:
+    """Give each text its sentiment, topics and flags: the same JSON lines with what the model says. Needs no service."""
+    from ml.language_model import LanguageModel
     from ml.scoring import score_lines
-    from ml.sentiment import SentimentModel
 
-    model = SentimentModel.load()
+    model = LanguageModel.load()
     try:
         with click.open_file(file, encoding="utf-8") as lines:
             for row in score_lines(lines, model):

@@ -16,8 +16,8 @@ from assets.silver.versions import COLUMNS, latest
 from lake_config.settings import Settings
 from lake_config.storage import Lake
 from lake_config.tables.gold import SENTIMENTS
+from ml.language_model import LanguageModel
 from ml.normalise import post_key
-from ml.sentiment import SentimentModel
 from orchestration.demo_city import plan
 
 _SECONDS = 30.0
@@ -69,7 +69,7 @@ def label_accuracy(lake: Lake, truth: Mapping[str, Any]) -> tuple[float, int]:
     posts = lake.open("silver.posts")
     days = {date.fromisoformat(str(part["event_date"])) for part in posts.partitions()}
     current = latest(lake.days("silver.posts", days, ["content_key", *COLUMNS], posts))
-    model = SentimentModel.load()
+    model = LanguageModel.load()
     labels = labels_of(lake, lake.open("silver.opinions"), "sentiment", model.weights_digest, current["content_key"])
     rows = truth["rows"]
     keys = [post_key(row["platform"], row["native_id"]) for row in rows]

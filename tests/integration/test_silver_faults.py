@@ -22,7 +22,7 @@ from lake_config.registry import load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance
 from lake_config.tables import TABLES
-from ml.sentiment import SentimentModel
+from ml.language_model import LanguageModel
 from quality.runner import QualityError, failures, run_by_day
 from tests.integration.clean_lake import Interrupted, KilledError, empty, kill, put
 
@@ -173,7 +173,7 @@ def test_rows_taken_in_while_a_day_is_compacted_are_not_lost(lake: Lake) -> None
 
 
 def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(lake: Lake) -> None:
-    model = SentimentModel.load()
+    model = LanguageModel.load()
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     with pytest.raises(UnlabelledError, match=r"2024-02-01: 6 labels are missing"):
         GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
@@ -192,7 +192,7 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
 
 
 def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
-    model, other = SentimentModel.load(), SentimentModel.load()
+    model, other = LanguageModel.load(), LanguageModel.load()
     other.model_id, other.weights_digest = "sentiment-v1", "f" * 64
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     label_days(lake, DAYS, model, REGISTRY, stamp, gate)

@@ -21,7 +21,7 @@ from lake_config.settings import Settings
 from lake_config.storage import Lake, Provenance, days_with_many_files, files_by_day
 from lake_config.tables import TABLES
 from lake_config.tables.bronze import CONNECTOR_TABLES
-from ml.sentiment import SentimentModel
+from ml.language_model import LanguageModel
 from orchestration.demo_city import City, generate
 from orchestration.demo_city.server import DemoCityServer
 from quality.runner import QualityError, describe, failures, run_by_day
@@ -55,7 +55,7 @@ class World:
 
     lake: Lake
     city: City
-    model: SentimentModel
+    model: LanguageModel
     accounts: dict[int, dict[str, Counter[str]]] = field(default_factory=dict)
 
     def collect(self, days: float) -> set[date]:
@@ -95,12 +95,12 @@ def whole(lake: Lake, name: str) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model() -> SentimentModel:
-    return SentimentModel.load()
+def model() -> LanguageModel:
+    return LanguageModel.load()
 
 
 @pytest.fixture(scope="module")
-def world(lake_settings: Settings, model: SentimentModel) -> Iterator[World]:
+def world(lake_settings: Settings, model: LanguageModel) -> Iterator[World]:
     """Three rounds of the city, taken the whole way, only touched days each time."""
     empty(lake_settings)
     city = generate(scale=0.05)

@@ -22,7 +22,7 @@ from assets.silver.posts import refine_days
 from lake_config.registry import Registry, Source, load_registry
 from lake_config.settings import Settings
 from lake_config.storage import Lake
-from ml.sentiment import SentimentModel
+from ml.language_model import LanguageModel
 from tests.integration.clean_lake import empty
 from tests.integration.test_silver_gold import gate, stamp, whole
 
@@ -94,7 +94,7 @@ def registry_of(papers: Papers) -> Registry:
 
 def test_a_silenced_paper_is_found_and_coverage_falls_by_its_weight(lake_settings: Settings, papers: Papers) -> None:
     empty(lake_settings)
-    lake, model, registry = Lake(lake_settings), SentimentModel.load(), registry_of(papers)
+    lake, model, registry = Lake(lake_settings), LanguageModel.load(), registry_of(papers)
     days = [FIRST + timedelta(days=n) for n in range(HEALTHY_DAYS + 3)]
     for day in days:
         papers.day = day
