@@ -93,6 +93,9 @@ class _Stage:
 class LanguageModel:
     """A loaded model. Thread-safe; what it says of a text is a pure function of that text and its context.
 
+    `topic_ids` are the topics that it knows, `topic_thresholds` the least probability with which each of them holds, in the same order;
+    `flag_thresholds` likewise by flag. `weights_digest` is the SHA-256 of everything that decides a label (`ModelFacts.digest`).
+
     Batches hold passes of one padded length, which each text decides alone, and every sum has an order that does not depend on the batch:
     a text has the same bits alone and in company. A text of several windows has the mean of their logits, weighted by their tokens.
     """
@@ -102,7 +105,7 @@ class LanguageModel:
         self.weights_digest = facts.digest
         self.labels = LABELS
         self.topic_ids = facts.topics
-        self.topic_thresholds = dict(facts.topic_thresholds)
+        self.topic_thresholds = np.array([facts.topic_thresholds[topic] for topic in facts.topics], np.float64)
         self.flags = facts.flags
         self.flag_thresholds = dict(facts.flag_thresholds)
         self._facts = facts
@@ -150,7 +153,7 @@ class LanguageModel:
 
     def topics_of(self, probabilities: Floats) -> list[tuple[str, ...]]:
         """For each row of `Readings.topics` the topics that reach their threshold, in the order of topic_ids; often none."""
-        passed = probabilities >= np.array([self.topic_thresholds[topic] for topic in self.topic_ids])
+        passed = probabilities >= self.topic_thresholds
         return [tuple(topic for topic, hit in zip(self.topic_ids, row, strict=True) if hit) for row in passed]
 
     def _logits(self, pairs: Sequence[tuple[str, str]]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -46,7 +46,7 @@ class ModelFacts(BaseModel):
     batch_tokens: int = Field(default=1, ge=1)
     pooling: Literal["mean"]
     stages: tuple[str, ...] = Field(min_length=1, max_length=2)
-    deep_below: float | None = Field(default=None, ge=0, le=1.01)
+    deep_below: float | None = Field(default=None, ge=0)
     tokenizer: str
     files: dict[str, str]
 

@@ -119,7 +119,7 @@ OPINIONS = Table(
         Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
         Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
         Column("model_id", STRING, "Name of the model or rule set."),
-        Column("weights_digest", STRING, "SHA-256 of its weights, or of the registry terms for rules."),
+        Column("weights_digest", STRING, "SHA-256 of what decides its labels: weights and thresholds, or registry terms."),
     ),
     partition_by=("task",),
     key=("content_key", "task", "label", "weights_digest"),

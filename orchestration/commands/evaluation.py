@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from ml.evaluation.loading import load_reader
 from ml.evaluation.report import CARD_DATA
 from ml.evaluation.reporting import make_report, write_card
-from ml.sentiment import DEFAULT_MODEL
+from ml.language_model import DEFAULT_MODEL, LanguageModel
 from orchestration.commands.terminal import Steps
 
 
@@ -16,7 +15,7 @@ def evaluate(folder: Path | None, shared: Path, threads: int, steps: Steps) -> t
     broken data set.
     """
     folder = folder or DEFAULT_MODEL
-    reader = load_reader(folder, threads=threads)
+    reader = LanguageModel.load(folder, threads=threads)
     report = make_report(reader, folder, shared, threads=threads, progress=steps)
     for name in report.not_measured:
         steps(f"Not measured: {shared / name} is absent")
