@@ -3,44 +3,25 @@
 Not here: the registries the lists come from, what a text without any match means (the caller decides), learned topics.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
-from typing import Any
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lake_config.errors import ConfigError
 from ml.normalise import fold
-from ml.words import words_of
+from ml.phrases import PhraseFinder
+from ml.words import Remembered, cut, spans_of, toned_cutter, words_of
 
-_OUTSIDE = "\u25a1"  # stands for every word that no phrase contains
+_TEXTS_AT_ONCE = 256
 
 
-class _PhraseIndex:
-    """One PhraseMatcher over lower-case words, and which ids each phrase stands for."""
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase found in a text (`start` to `end` in characters, end excluded) and the ids it stands for."""
 
-    def __init__(self, phrases: Mapping[tuple[str, ...], Sequence[str]]) -> None:
-        spacy: Any = import_module("spacy")  # here, because it takes a second that commands without matching need not wait
-        # The Vietnamese tokenizer needs pyvi or leaves punctuation on the words: ours parts both, so a name before a comma is found.
-        nlp = spacy.blank("vi", config={"nlp": {"tokenizer": {"use_pyvi": False}}})
-        self._vocab: Any = nlp.vocab
-        self._doc: Any = spacy.tokens.Doc
-        self._span: Any = spacy.tokens.Span
-        self._longest: Any = spacy.util.filter_spans
-        self._matcher: Any = spacy.matcher.PhraseMatcher(nlp.vocab, attr="ORTH")
-        self._ids: dict[int, tuple[str, ...]] = {}
-        self._known = frozenset(word for phrase in phrases for word in phrase)
-        self._first = frozenset(phrase[0] for phrase in phrases)
-        for phrase, ids in phrases.items():
-            name = " ".join(phrase)
-            self._matcher.add(name, [self._doc(nlp.vocab, words=list(phrase))])
-            self._ids[nlp.vocab.strings[name]] = tuple(ids)
-
-    def tags(self, words: list[str]) -> list[str]:
-        if self._first.isdisjoint(words):
-            return []
-        # Words outside the phrases never reach spaCy's string store, which only grows: memory stays flat over any number of texts.
-        doc = self._doc(self._vocab, words=[word if word in self._known else _OUTSIDE for word in words])
-        spans = self._longest([self._span(doc, start, end, label=key) for key, start, end in self._matcher(doc)])
-        return list(dict.fromkeys(tag for span in spans for tag in self._ids[span.label]))
+    tags: tuple[str, ...]
+    start: int
+    end: int
 
 
 class PhraseTagger:
@@ -67,14 +48,37 @@ class PhraseTagger:
                 for target, key in zip(targets, (words, bare), strict=False):
                     if tag not in target.setdefault(key, []):
                         target[key].append(tag)
-        self._accented = _PhraseIndex(accented)
-        self._plain = _PhraseIndex(plain)
+        self._accented, self._plain = accented, plain
+        self._marked, self._bare = PhraseFinder(accented), PhraseFinder(plain)
+        self._pieces, self._folded = toned_cutter(), Remembered(fold)
 
-    def tags(self, texts: Iterable[str]) -> list[list[str]]:
+    def tags(self, texts: Sequence[str]) -> list[list[str]]:
         """For each text the ids found in it, each once, in the order of their first match ([] where there is none)."""
+        return [list(dict.fromkeys(tag for phrase in found for tag in phrase.tags)) for found in self._found(texts)]
+
+    def find(self, texts: Sequence[str]) -> list[list[Phrase]]:
+        """For each text in NFC the phrases found in it, in order."""
         result = []
-        for text in texts:
-            words = words_of(text)
-            index = self._plain if all(word.isascii() or fold(word) == word for word in words) else self._accented
-            result.append(index.tags(words))
+        for text, found in zip(texts, self._found(texts), strict=True):
+            spans = spans_of(text) if found else []
+            result.append([replace(one, start=spans[one.start][0], end=spans[one.end - 1][1]) for one in found])
         return result
+
+    def _found(self, texts: Sequence[str]) -> Iterator[list[Phrase]]:
+        """As `find`, but with positions in words."""
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            cut_texts = [cut(_nfc(text), self._pieces) for text in texts[first : first + _TEXTS_AT_ONCE]]
+            plain = [all(word.isascii() or self._folded[word] == word for word in words) for words in cut_texts]
+            made: list[list[Phrase]] = [[] for _ in cut_texts]
+            for is_plain, finder, index in ((False, self._marked, self._accented), (True, self._bare, self._plain)):
+                numbers = [number for number, bare in enumerate(plain) if bare is is_plain]
+                found = finder.find([cut_texts[number] for number in numbers])
+                for number, spans in zip(numbers, found, strict=True):
+                    if spans:
+                        words = cut_texts[number]
+                        made[number] = [Phrase(tuple(index[tuple(words[start:end])]), start, end) for start, end in spans]
+            yield from made
+
+
+def _nfc(text: str) -> str:
+    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)

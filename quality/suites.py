@@ -17,7 +17,7 @@ from quality.rejects import Reason
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
-_AGENCY_RULES = ["function", "area", "above", "successor", "source_area", "no_topic", "outside", "no_agency"]
+_AGENCY_RULES = ["named", "function", "area", "above", "successor", "source_area", "no_topic", "outside", "no_agency"]
 _ORIGINS = ["published", "first_seen", "fetched"]
 _HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key", "context_key")
 _NON_NEGATIVE_SUFFIXES = ("_count", "_weight", "_bytes", "_sources", "_attempts", "_failures", "_rows")

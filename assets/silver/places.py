@@ -25,6 +25,7 @@ from lake_config.registry import Place, Registry
 from lake_config.storage import Lake
 from lake_config.tables.silver import PLACE_MENTIONS, POST_AGENCIES
 from ml.agencies import AgencyRules
+from ml.agency_names import AgencyNames
 from ml.places import Context, PlaceLinker
 
 MODEL_ID = "place-links-1"
@@ -123,20 +124,28 @@ def places_of(mentions: pl.DataFrame) -> pl.DataFrame:
 
 
 def agency_rows(
-    posts: pl.DataFrame, topics: pl.DataFrame, places: pl.DataFrame, areas: Mapping[str, str | None], rules: AgencyRules
+    posts: pl.DataFrame,
+    topics: pl.DataFrame,
+    places: pl.DataFrame,
+    areas: Mapping[str, str | None],
+    rules: AgencyRules,
+    names: AgencyNames,
 ) -> pa.Table:
     """The rows of silver.post_agencies for the latest posts of one day. Pure.
 
-    `topics` has (content_key, label), `places` (post_key, label) as `places_of` gives them; a post that no agency answers for has one row
+    `names` finds the agencies that the posts name; `topics` has (content_key, label), `places` (post_key, label) as `places_of` gives them; a post that no agency answers for has one row
     with agency 'none'.
     """
     topics_of = dict(topics.group_by("content_key").agg("label").iter_rows())
     named = dict(places.group_by("post_key").agg("label").iter_rows())
     rows: list[dict[str, Any]] = []
-    for day, post_key, content_key, source_id in posts.select("event_date", "post_key", "content_key", "source_id").iter_rows():
+    texts = [content_of(kind, title, text) for kind, title, text in posts.select("kind", "title", "text").iter_rows()]
+    found = names.find(texts, posts["event_date"])
+    columns = posts.select("event_date", "post_key", "content_key", "source_id")
+    for (day, post_key, content_key, source_id), agencies in zip(columns.iter_rows(), found, strict=True):
         said = [topic for topic in topics_of.get(content_key, []) if topic != NONE_LABEL]
         where = [place for place in named.get(post_key, []) if place != NONE_LABEL]
-        routes = rules.routes(said, where, areas.get(source_id), day)
+        routes = rules.routes(said, where, areas.get(source_id), day, agencies)
         common = {"event_date": day, "post_key": post_key, "content_key": content_key}
         rows += [
             common | {"agency_id": route.agency_id, "rule": route.rule, "topic_id": route.topic_id, "place_id": route.place_id}
@@ -154,6 +163,7 @@ class _Linking:
     def __init__(self, registry: Registry) -> None:
         self.linker = place_linker(registry.places)
         self.rules = AgencyRules(registry, self.linker.gazetteer)
+        self.names = AgencyNames(registry.agencies)
         self.areas = {source.id: source.area for source in registry.sources}
         self.topics_digest = topic_terms(registry).digest
 
@@ -182,7 +192,7 @@ def _link_portion(
     for day, of_day in posts.items():
         mentions[day], linked = mention_rows(of_day, held[day], linking.areas, linking.linker)
         named = places_of(pl.DataFrame(pl.from_arrow(mentions[day])))
-        routes[day] = agency_rows(of_day, topics, named, linking.areas, linking.rules)
+        routes[day] = agency_rows(of_day, topics, named, linking.areas, linking.rules, linking.names)
         report.linked += linked
         report.mentions += mentions[day].num_rows
         report.routes += routes[day].num_rows

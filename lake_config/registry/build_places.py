@@ -8,8 +8,10 @@ Source: the data files of the package vietnamadminunits 1.0.4 (Hieu Tran, MIT li
 would pull in geometry libraries that nothing here needs. Belongs here: the rules that turn those tables into registry rows. Not here:
 hand-written registry rows. Nothing imports this module at run time.
 
-Limit of the source: the old wards are those of January to June 2025. The wards that Resolution 1278/NQ-UBTVQH15 merged away on
-2025-01-01 are missing, and valid_from 2021-01-01 (the day Thủ Đức City began) is said of wards whose borders that resolution widened.
+Limits of the source: its old wards are those of January to June 2025. The 42 numbered wards that Resolution 1278/NQ-UBTVQH15 merged away on
+2025-01-01 are known to it only as names that its parser of addresses takes for the ward that took them over: they have no code and no
+coordinates here, and where a ward was split between two only one of them is known as its successor. valid_from 2021-01-01 (the day Thủ Đức
+City began) is said of wards whose borders that resolution widened. Wards merged away in 2021 are left out.
 """
 
 import json
@@ -61,6 +63,11 @@ SHORT_NAMES = {
 NEW_ON_2025_01_01 = {"Phường Rạch Ông", "Phường Hưng Phú", "Phường Xóm Củi"}
 """Wards of District 8 whose names did not exist before 2025-01-01."""
 
+MERGED_IN_2021 = {
+    "quan3": {"6", "7", "8"}, "quan4": {"5", "12"}, "quan5": {"15"}, "quan10": {"3"}, "quanphunhuan": {"12", "14"},
+}  # fmt: skip
+"""Numbered wards that Resolution 1111/NQ-UBTVQH14 merged away on 2021-01-01, by the package's key of the district."""
+
 NOT_ALONE = {
     "An Bình", "An Khánh", "An Lạc", "An Phú", "An Sơn", "Bình An", "Bình Dương", "Bình Hưng", "Bình Minh", "Bình Phú", "Bình Tây",
     "Bàn Cờ", "Bạch Đằng", "Cô Giang", "Diên Hồng", "Đông Hòa", "Đức Nhuận", "Gia Định", "Hòa Bình", "Hòa Hưng", "Hưng Long", "Khánh Hội",
@@ -90,9 +97,11 @@ def main() -> int:
         query = "SELECT DISTINCT districtShort FROM admin_units_legacy WHERE provinceKey IN (?, ?, ?)"
         area_names = {name for (name,) in db.execute(query, ("tinhbinhduong", "tinhbariavungtau", CITY_KEY))}
     converter = json.loads((source / "converter_2025.json").read_text(encoding="utf-8"))
+    parser = json.loads((source / "parser_legacy.json").read_text(encoding="utf-8"))
     units, id_of_key = units_since_july_2025(new, area_names)
     took_over = successors(converter, id_of_key)
     districts, wards = units_until_june_2025(old, took_over)
+    wards += wards_until_2024(old, parser["DICT_PROVINCE_DISTRICT_WARD_NO_ACCENTED"][CITY_KEY], {ward["id"] for ward in wards})
     place = {"owner": "data-team"}
     before = place | {"valid_from": "2021-01-01", "valid_to": "2025-06-30"}
     after = place | {"valid_from": "2025-07-01"}
@@ -219,6 +228,30 @@ def units_until_june_2025(
     rows = [*districts.values(), *wards]
     refuse_repeats(rows)
     return list(districts.values()), wards
+
+
+def wards_until_2024(records: list[Record], names: Record, known: set[str]) -> list[Record]:
+    """The numbered wards that were merged away on 2025-01-01: those that the parser of addresses takes for another ward of the district."""
+    rows: dict[str, Record] = {}
+    for record in records:
+        district = f"{CITY}-d-{slug(record['districtShort'])}"
+        prefix = f"{CITY}-w2021-{slug(record['districtShort'])}-"
+        keywords = names[record["districtKey"]].get(record["wardKey"], {}).get("wardKeywords", ())
+        for number in sorted(int(match[1]) for match in map(re.compile(r"phuong([1-9]\d?)").fullmatch, keywords) if match):
+            row_id = f"{prefix}phuong-{number}"
+            if row_id in known or str(number) in MERGED_IN_2021.get(record["districtKey"], ()):
+                continue
+            rows[row_id] = {
+                "id": row_id,
+                "name_vi": f"Phường {number}",
+                "kind": "ward",
+                "parent_id": district,
+                "aliases": typed_aliases("Phường", str(number)),
+                "match_alone": False,
+                "valid_to": "2024-12-31",
+                "successor_ids": [prefix + slug(record["wardShort"])],
+            }
+    return list(rows.values())
 
 
 def district_row(record: Record, row_id: str, parent_id: str) -> Record:

@@ -1,7 +1,7 @@
 """Places named in texts, linked to the unit that the name meant on the day of the post.
 
 Belongs here: the gazetteer's names (gazetteer.py), the words that tell (cues.py), what is no place (refusals.py), which unit is meant
-(choice.py), and the spaCy pipeline over them (linker.py). Not here: the registry rows, tables, which agency answers for a place.
+(choice.py), and driving texts through (linker.py). Not here: the registry rows, tables, which agency answers for a place.
 """
 
 from ml.places.gazetteer import Gazetteer, Level, Unit

@@ -1,4 +1,4 @@
-"""The spaCy pipeline that links places: phrases of the gazetteer are found, what is no place is refused, the rest is resolved.
+"""Linking places: the names of the gazetteer are found by spaCy, what is no place is refused, the rest is resolved.
 
 Belongs here: driving texts through. Not here: names (gazetteer.py), decisions (refusals.py, choice.py).
 """
@@ -8,19 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from importlib import import_module
-from itertools import pairwise
-from typing import Any
 
 from lake_config.registry import Place
+from ml.phrases import PhraseFinder
 from ml.places import cues
 from ml.places.choice import Around, Chooser
 from ml.places.gazetteer import Gazetteer, Level, Unit, plain_number
 from ml.places.mention import Mention, Words, spelled
 from ml.places.refusals import refusal
-from ml.words import FoldedWords, OneToneWords, raw_words
+from ml.words import cut, folded_cutter, toned_cutter
 
-_OUTSIDE = "\u25a1"  # stands for every word that no name contains
 _TITLES_KEPT = 4096
 _TEXTS_AT_ONCE = 256
 
@@ -59,20 +56,9 @@ class PlaceLinker:
         """Index the places (all of the registry, whenever they held): about half a second."""
         self.gazetteer = Gazetteer(places)
         self._chooser = Chooser(self.gazetteer)
-        self._folded, self._toned = FoldedWords(), OneToneWords()
-        phrases = list(self.gazetteer.readings)
-        self._known = frozenset(word for phrase in phrases for word in phrase)
-        self._singles = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1)
-        self._pairs = frozenset((phrase[0], phrase[1]) for phrase in phrases if len(phrase) > 1)
+        self._names = PhraseFinder(self.gazetteer.readings)
+        self._folded, self._toned = folded_cutter(), toned_cutter()
         self._title = lru_cache(_TITLES_KEPT)(self._read_title)
-        self._build(phrases)
-
-    def _build(self, phrases: Sequence[tuple[str, ...]]) -> None:
-        spacy: Any = import_module("spacy")  # here, because it takes a second that commands without matching need not wait
-        self._nlp: Any = spacy.blank("xx")
-        self._doc: Any = spacy.tokens.Doc
-        spacy.language.Language.component("place_phrases", func=_ruler(spacy, self._nlp.vocab, phrases))
-        self._nlp.add_pipe("place_phrases")
 
     @property
     def digest(self) -> str:
@@ -83,47 +69,20 @@ class PlaceLinker:
         """For each text (with its context) the phrases found, in their order; [] where there is none."""
         composed = [text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text) for text in texts]
         rows = zip(composed, self._matched(composed), contexts, strict=True)
-        return [self._links(text, raw, keys, found, context) if found else [] for text, (raw, keys, found), context in rows]
+        return [self._links(text, keys, found, context) if found else [] for text, (keys, found), context in rows]
 
     def match(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Where names of the gazetteer stand in texts in NFC, as positions of words: the matching alone, nothing refused or resolved."""
-        return [found for _, _, found in self._matched(texts)]
+        return [found for _, found in self._matched(texts)]
 
-    def _matched(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[str], list[tuple[int, int]]]]:
-        """For each text its words, their folded forms, and where names stand among them."""
+    def _matched(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[tuple[int, int]]]]:
+        """For each text its words, folded, and where names stand among them."""
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            raws = [raw_words(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
-            folded = [[self._folded[word] for word in raw] for raw in raws]
-            yield from zip(raws, folded, self._spans(folded), strict=True)
+            folded = [cut(text, self._folded) for text in texts[start : start + _TEXTS_AT_ONCE]]
+            yield from zip(folded, self._names.find(folded), strict=True)
 
-    def _spans(self, texts: Sequence[Sequence[str]]) -> list[list[tuple[int, int]]]:
-        """Where names stand in texts of folded words. All texts are one Doc: many small ones cost more."""
-        words: list[str] = []
-        origin: list[tuple[int, int]] = []
-        for number, keys in enumerate(texts):
-            if self._singles.isdisjoint(keys) and self._pairs.isdisjoint(pairwise(keys)):
-                continue
-            before = -2
-            for at, key in enumerate(keys):
-                if key in self._known:
-                    if at != before + 1:
-                        # Words outside the names never reach spaCy's string store, which only grows: memory stays flat over any
-                        # number of texts. One sign parts what they stood between, and one text from the next.
-                        words.append(_OUTSIDE)
-                        origin.append((number, at))
-                    words.append(key)
-                    origin.append((number, at))
-                    before = at
-        found: list[list[tuple[int, int]]] = [[] for _ in texts]
-        if words:
-            doc = self._nlp(self._doc(self._nlp.vocab, words=words))  # held, for its spans live no longer than it does
-            for span in doc.spans["places"]:
-                number, at = origin[span.start]
-                found[number].append((at, at + span.end - span.start))
-        return found
-
-    def _links(self, text: str, raw: list[str], keys: list[str], found: Sequence[tuple[int, int]], context: Context) -> list[Link]:
-        words = Words(text, [self._toned[word] for word in raw], keys)
+    def _links(self, text: str, keys: list[str], found: Sequence[tuple[int, int]], context: Context) -> list[Link]:
+        words = Words(text, cut(text, self._toned), keys)
         mentions = self._settle(words, found, context)
         return [self._as_link(words, mention, context.day) for mention in mentions if mention.how != "everyday"]
 
@@ -200,16 +159,3 @@ class PlaceLinker:
         start, end = words.spans[mention.first][0], words.spans[mention.last - 1][1]
         unit = mention.unit
         return Link(words.text[start:end], start, end, unit.id if unit else None, mention.how, unit.standing(day) if unit else None)
-
-
-def _ruler(spacy: Any, vocab: Any, phrases: Iterable[tuple[str, ...]]) -> Any:
-    """A pipeline component that puts the longest phrases that do not overlap into `doc.spans["places"]`."""
-    matcher = spacy.matcher.PhraseMatcher(vocab, attr="ORTH")
-    matcher.add("place", [spacy.tokens.Doc(vocab, words=list(phrase)) for phrase in phrases])
-    longest = spacy.util.filter_spans
-
-    def place_phrases(doc: Any) -> Any:
-        doc.spans["places"] = longest(matcher(doc, as_spans=True))
-        return doc
-
-    return place_phrases

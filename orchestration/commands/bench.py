@@ -1,6 +1,6 @@
-"""bench: how fast the lake is on this machine, one command for each figure. Each runs on a scratch lake of its own.
+"""bench: how fast the lake is on this machine, one command for each figure, on a scratch lake of its own where it needs one.
 
-Belongs here: the sub-commands with their options. Not here: what is measured (bench_collect.py, bench_push.py).
+Belongs here: the sub-commands with their options. Not here: what is measured (bench_collect.py, bench_push.py, bench_matching.py).
 """
 
 from dataclasses import asdict
@@ -43,5 +43,20 @@ def push(
     report = bench_push(load_settings(), posts, batch, clients, Steps())
     if as_json:
         print_json(vars(report))
+    else:
+        print_lines(report.lines())
+
+
+@app.command()
+def matching(
+    runs: Annotated[int, typer.Option(min=1, max=1_000, help="How often each stage is measured.")] = 9,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Find topics, places and agencies in the texts of the city corpus: texts per CPU-second, the median of the runs. Needs no lake."""
+    from orchestration.commands.bench_matching import bench_matching
+
+    report = bench_matching(runs)
+    if as_json:
+        print_json(report.as_json())
     else:
         print_lines(report.lines())

@@ -10,11 +10,13 @@ from lake_config.registry import Registry, load_registry
 from lake_config.storage import conform
 from lake_config.tables.silver import PLACE_MENTIONS, POST_AGENCIES
 from ml.agencies import AgencyRules
+from ml.agency_names import AgencyNames
 from quality.runner import failures, run_suite
 
 REGISTRY = load_registry()
 LINKER = place_linker(REGISTRY.places)
 RULES = AgencyRules(REGISTRY, LINKER.gazetteer)
+NAMES = AgencyNames(REGISTRY.agencies)
 BEFORE, AFTER = date(2024, 5, 1), date(2026, 5, 1)
 AREAS = {"paper": None, "ward": "hcm-w2025-tan-phu"}
 
@@ -120,6 +122,9 @@ def routes(day: date, topics: list[str], places: list[str], area: str | None = N
         (BEFORE, "hcm-w2021-quan-1-da-kao", "ubnd-d-quan-1", "above"),
         (AFTER, "hcm-w2025-tan-dinh", "ubnd-w2025-tan-dinh", "area"),
         (AFTER, "hcm-w2021-quan-1-ben-nghe", "ubnd-w2025-sai-gon", "successor"),
+        (BEFORE, "hcm-w2021-quan-3-phuong-10", "ubnd-d-quan-3", "above"),
+        (date(2025, 2, 1), "hcm-w2021-quan-3-phuong-10", "ubnd-d-quan-3", "above"),
+        (AFTER, "hcm-w2021-quan-3-phuong-10", "ubnd-w2025-nhieu-loc", "successor"),
     ],
 )
 def test_the_committee_of_the_day_answers_for_its_area(day: date, place: str, committee: str, rule: str) -> None:
@@ -137,6 +142,39 @@ def test_departments_change_with_their_function() -> None:
     assert "so-gtcc" in departments(date(2025, 4, 1))
     assert {"so-gtvt", "so-gtcc"}.isdisjoint(departments(AFTER))
     assert "so-xay-dung-2025" in departments(AFTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "agencies"),
+    [
+        ("Sở Y tế TP.HCM trả lời rồi", AFTER, ["so-y-te"]),
+        ("so y te tra loi roi", AFTER, ["so-y-te"]),
+        ("Gửi Sở GTVT và Sở TN&MT", BEFORE, ["so-gtvt", "so-tnmt"]),
+        ("Gửi Sở GTVT và Sở TN&MT", AFTER, []),
+        ("Sở Xây dựng nói gì?", BEFORE, ["so-xay-dung"]),
+        ("Sở Xây dựng nói gì?", AFTER, ["so-xay-dung-2025"]),
+        ("UBND quận 3 họp", BEFORE, ["ubnd-d-quan-3"]),
+        ("UBND phường Bến Thành họp", AFTER, ["ubnd-w2025-ben-thanh"]),
+        ("Sở Y tế Đồng Nai, Sở Du lịch TP. Đà Nẵng", AFTER, []),
+        ("Sở Y tế tỉnh Bình Dương", BEFORE, []),
+        ("Sở Y tế (Bình Dương cũng vậy)", AFTER, ["so-y-te"]),
+        ("chơi với con ở sở thú", AFTER, []),
+        ("", AFTER, []),
+    ],
+)
+def test_an_agency_is_found_by_the_name_it_has_on_the_day(text: str, day: date, agencies: list[str]) -> None:
+    assert NAMES.find([text], [day]) == [tuple(agencies)]
+
+
+def test_who_is_named_answers_first_and_without_a_topic_of_its_own_too() -> None:
+    def of(topics: list[str], places: list[str]) -> set[tuple[str, str, str]]:
+        found = RULES.routes(topics, places, None, AFTER, ["so-y-te"])
+        return {(r.rule, r.topic_id, r.place_id) for r in found if r.agency_id == "so-y-te"}
+
+    assert of(["health"], []) == {("named", "health", "hcm")}
+    assert of(["health"], ["hcm-w2025-tan-phu"]) == {("named", "health", "hcm"), ("function", "health", "hcm-w2025-tan-phu")}
+    assert of(["traffic"], []) == of([], []) == {("named", "none", "hcm")}
+    assert RULES.routes(["waste"], [], None, AFTER, ["so-gtvt"]) == RULES.routes(["waste"], [], None, AFTER)
 
 
 def test_who_answers_for_nobody() -> None:
@@ -165,7 +203,7 @@ def test_a_post_has_its_agencies_or_the_reason_why_none() -> None:
     )
     named = [(1, "hcm-d-quan-3"), (2, "none"), (3, "binh-duong"), (4, "none")]
     places = pl.DataFrame([(f"{n:064x}", place) for n, place in named], ["post_key", "label"], orient="row")
-    table = agency_rows(posts, topics, places, AREAS, RULES)
+    table = agency_rows(posts, topics, places, AREAS, RULES, NAMES)
     assert conform(POST_AGENCIES, table).equals(table)
     assert failures(run_suite(POST_AGENCIES, table)) == []
     found = pl.DataFrame(pl.from_arrow(table))

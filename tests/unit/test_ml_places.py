@@ -100,12 +100,19 @@ def test_what_is_no_place_is_refused_with_its_reason(text: str, how: str) -> Non
     assert [(link.how, link.standing) for link in refused] == [(how, None)]
 
 
+def test_a_ward_merged_away_in_2025_is_current_before_and_former_since() -> None:
+    for day, standing in ((date(2024, 12, 31), "current"), (date(2025, 1, 1), "former"), (AFTER.day, "former")):
+        first = links("phường 10, quận 3 ngập", Context(day))[0]
+        assert (first.place_id, first.how, first.standing) == ("hcm-w2021-quan-3-phuong-10", "parent", standing)
+    assert links("phường Rạch Ông", Context(date(2024, 5, 1)))[0].standing == "future"
+
+
 def test_the_context_decides_among_wards_of_one_name() -> None:
     for text, context, wanted in (
         ("phường 5 ngập", Context(BEFORE.day, title="Quận 8 mưa lớn"), ("hcm-w2021-quan-8-phuong-5", "title")),
         ("phường 5 ngập", Context(BEFORE.day, area="hcm-d-quan-11"), ("hcm-w2021-quan-11-phuong-5", "area")),
         ("phường 5 ngập", Context(BEFORE.day, area="hcm"), (None, "ambiguous")),
-        ("phường 5 của quận 6 ngập", BEFORE, (None, "unknown")),
+        ("phường 7 của quận 3 ngập", BEFORE, (None, "unknown")),
         ("Bình Thạnh làm tốt", Context(AFTER.day, title="Phường Bình Thạnh dọn rác"), ("hcm-w2025-binh-thanh", "title")),
         ("Bình Thạnh làm tốt", Context(AFTER.day, area="hcm-w2025-binh-thanh"), ("hcm-w2025-binh-thanh", "area")),
     ):

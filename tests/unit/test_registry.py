@@ -132,6 +132,8 @@ def test_places_before_and_after_the_merger(registry: Registry) -> None:
         ("hcm-d-quan-1", date(2021, 1, 1), date(2025, 6, 30)),
         ("hcm-d-thu-duc", date(2021, 1, 1), date(2025, 6, 30)),
         ("hcm-w2021-quan-1-ben-nghe", date(2021, 1, 1), date(2025, 6, 30)),
+        ("hcm-w2021-quan-3-phuong-10", date(2021, 1, 1), date(2024, 12, 31)),
+        ("hcm-w2021-quan-8-phuong-1", date(2021, 1, 1), date(2024, 12, 31)),
         ("hcm-w2021-quan-8-rach-ong", date(2025, 1, 1), date(2025, 6, 30)),
         ("hcm-w2025-sai-gon", date(2025, 7, 1), None),
         ("hcm-w2025-con-dao", date(2025, 7, 1), None),
@@ -146,8 +148,24 @@ def test_old_places_lead_to_new_ones(registry: Registry) -> None:
     for place in registry.places:
         if place.id.startswith(("hcm-d-", "hcm-w2021-")):
             assert place.successor_ids
-            assert all(successor.startswith("hcm-w2025-") for successor in place.successor_ids)
+            until_2024 = place.valid_to == date(2024, 12, 31)
+            assert all(successor.startswith("hcm-w2021-" if until_2024 else "hcm-w2025-") for successor in place.successor_ids)
     assert registry.place("hcm-w2021-quan-1-ben-nghe").successor_ids[0] == "hcm-w2025-sai-gon"
+
+
+def test_the_wards_that_were_merged_on_1_january_2025(registry: Registry) -> None:
+    """Resolution 1278/NQ-UBTVQH15: 312 units of the lowest level became 273, in ten districts."""
+    before = [place for place in registry.valid_on(date(2024, 12, 31)).places if place.id.startswith("hcm-w2021-")]
+    assert len(before) == 312
+    merged = [place for place in before if place.valid_to == date(2024, 12, 31)]
+    assert Counter(str(place.parent_id).removeprefix("hcm-d-") for place in merged) == {
+        "quan-3": 2, "quan-4": 3, "quan-5": 4, "quan-6": 4, "quan-8": 9, "quan-10": 3, "quan-11": 6, "binh-thanh": 5, "go-vap": 4,
+        "phu-nhuan": 2,
+    }  # fmt: skip
+    for place in merged:
+        (after,) = (registry.place(successor) for successor in place.successor_ids)
+        assert after.parent_id == place.parent_id
+        assert after.is_valid_on(date(2025, 1, 1))
 
 
 def test_numbered_wards_need_their_district(registry: Registry) -> None:
