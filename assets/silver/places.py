@@ -133,8 +133,8 @@ def agency_rows(
 ) -> pa.Table:
     """The rows of silver.post_agencies for the latest posts of one day. Pure.
 
-    `names` finds the agencies that the posts name; `topics` has (content_key, label), `places` (post_key, label) as `places_of` gives them; a post that no agency answers for has one row
-    with agency 'none'.
+    `names` finds the agencies that the posts name; `topics` has (content_key, label), `places` (post_key, label) as `places_of` gives them;
+    a post that no agency answers for has one row with agency 'none'.
     """
     topics_of = dict(topics.group_by("content_key").agg("label").iter_rows())
     named = dict(places.group_by("post_key").agg("label").iter_rows())
