@@ -19,7 +19,18 @@ _SHA256 = r"^[0-9a-f]{64}$"
 _SOURCE_KINDS = ["newspaper", "aggregator", "social_page", "video", "provider", "upload"]
 _AGENCY_RULES = ["named", "function", "area", "above", "successor", "source_area", "no_topic", "outside", "no_agency"]
 _ORIGINS = ["published", "first_seen", "fetched"]
-_HASHES = ("payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key", "context_key")
+_HASHES = (
+    "payload_sha256",
+    "post_key",
+    "content_key",
+    "skeleton_key",
+    "cluster_key",
+    "first_post_key",
+    "weights_digest",
+    "author_key",
+    "parent_key",
+    "context_key",
+)
 _NON_NEGATIVE_SUFFIXES = ("_count", "_weight", "_bytes", "_sources", "_attempts", "_failures", "_rows")
 _NON_NEGATIVE = (
     "mentions",
@@ -97,17 +108,17 @@ RULES: Mapping[str, Rules] = {
 
 
 def check_columns(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the computed columns that the suite compares. Text columns, which no rule reads, are left out."""
+    """The rows with the computed columns that the suite compares. Columns of text and bytes, which no rule reads, are left out."""
     rules = RULES.get(table.name, Rules())
     computed = [expression.alias(name) for name, (expression, _) in rules.equal.items()]
-    return rows.with_columns(computed).drop("payload", "text", "title", "payload_context", "detail", strict=False)
+    return rows.with_columns(computed).drop("payload", "text", "title", "payload_context", "detail", "sketch", strict=False)
 
 
 def expectations(table: Table) -> list[Any]:
     """The suite of a declared table."""
     gxe = great_expectations().expectations
     rules = RULES.get(table.name, Rules())
-    dropped = {"payload", "text", "title", "payload_context", "detail"}
+    dropped = {"payload", "text", "title", "payload_context", "detail", "sketch"}
     made: list[Any] = []
     for column in table.columns:
         if column.name in dropped:
@@ -119,7 +130,7 @@ def expectations(table: Table) -> list[Any]:
             made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=_SHA256))
         if name in _NON_NEGATIVE or name.endswith(_NON_NEGATIVE_SUFFIXES):
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0))
-        if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold"}:
+        if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold", "similarity"}:
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=1 + _TOLERANCE))
         if name == "event_hour":
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=23))

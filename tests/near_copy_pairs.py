@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from ml.near_copies import PIECE, Leaders, place
+from ml.near_copies import PIECE, has_sketch, place, sketches
 from ml.normalise import normalise, skeleton
 
 PATH = Path(__file__).parent / "data" / "near_copies.txt"
@@ -44,8 +44,10 @@ def shape(text: str) -> str:
 
 
 def is_joined(pair: Pair) -> bool:
-    (_, _), (second, _) = place({"first": shape(pair.first), "second": shape(pair.second)}, Leaders())
-    return second.cluster_key == "first"
+    first, second = shape(pair.first), shape(pair.second)
+    if not (has_sketch(first) and has_sketch(second)):
+        return first == second
+    return place(sketches([first, second]))[1].leader == 0
 
 
 def table() -> str:

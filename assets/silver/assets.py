@@ -5,6 +5,7 @@ from functools import partial
 
 import dagster as dg
 
+from assets.silver.clusters import cluster_days
 from assets.silver.opinions import label_days
 from assets.silver.places import link_days
 from assets.silver.posts import compact_days, refine_days, refresh_days
@@ -138,6 +139,32 @@ def silver_places(context: dg.AssetExecutionContext, lake: LakeResource) -> Resu
     yield from gate.results()
 
 
+@dg.multi_asset(
+    name="find_copies",
+    specs=[table_spec("silver.clusters", deps=["silver.posts", "silver.tombstones"], kinds=("silver", "polars"))],
+    check_specs=[suite_spec("silver.clusters")],
+    partitions_def=EVENT_DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRY_FAULTS,
+    pool="silver_clusters",
+)
+def silver_clusters(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
+    """Put the posts of the run's event days into clusters of near copies, those of the days around included."""
+    gate = QualityGate(context, lake.lake, ["silver.clusters"])
+    try:
+        report = cluster_days(lake.lake, event_days(context), stamp(context, "silver.clusters"), gate)
+    except QualityError as error:
+        gate.record()
+        yield from gate.results()
+        raise refused(error) from error
+    gate.record()
+    yield dg.MaterializeResult(
+        asset_key=asset_key("silver.clusters"),
+        metadata={"dagster/partition_row_count": report.rows, "days_changed": len(report.days), "texts_sketched": report.sketched},
+    )
+    yield from gate.results()
+
+
 @dg.asset(
     key=dg.AssetKey(["maintenance", "posts_compaction"]),
     deps=[dg.AssetDep(asset_key("silver.posts"), partition_mapping=dg.AllPartitionMapping())],
@@ -160,4 +187,4 @@ def posts_compaction(context: dg.AssetExecutionContext, lake: LakeResource) -> d
     )
 
 
-SILVER_ASSETS = [silver_posts, silver_opinions, silver_places, posts_compaction]
+SILVER_ASSETS = [silver_posts, silver_opinions, silver_places, silver_clusters, posts_compaction]

@@ -117,7 +117,7 @@ def _post(row: Mapping[str, Any], parsed: Parsed, source: Source, author_keys: M
     return {
         "post_key": post_key(source.platform, row["native_id"]),
         "content_key": content_key(content),
-        "cluster_key": content_key(skeleton(content)),
+        "skeleton_key": content_key(skeleton(content)),
         "platform": source.platform,
         "source_kind": source.kind,
         "kind": parsed.kind,

@@ -1,7 +1,7 @@
 """Silver: posts cleaned and masked, rejects with their reason, opinions (labels as facts)."""
 
 from lake_config.tables.bronze import CONNECTOR_TABLES
-from lake_config.tables.schema import BOOL, DATE, FLOAT, INT, STRING, TIME, Column, Table
+from lake_config.tables.schema import BINARY, BOOL, DATE, FLOAT, INT, STRING, TIME, Column, Table
 
 
 def _from(*names: str) -> tuple[str, ...]:
@@ -34,9 +34,9 @@ POSTS = Table(
         ),
         Column("content_key", STRING, "SHA-256 of the normalised, masked content (title and text).", inputs=_PAYLOAD),
         Column(
-            "cluster_key",
+            "skeleton_key",
             STRING,
-            "SHA-256 of the content's letters without case, marks, digits, links: equal for near-duplicates.",
+            "SHA-256 of the content's skeleton: its words without case, diacritics, punctuation, links and the values of numbers.",
             inputs=_PAYLOAD,
         ),
         Column("platform", STRING, "Platform whose native ids these are.", inputs=_from("source_id")),
@@ -183,4 +183,31 @@ POST_AGENCIES = Table(
     key=("event_date", "post_key", "agency_id", "topic_id", "place_id"),
 )
 
-SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES, PLACE_MENTIONS, POST_AGENCIES)
+_COPIED = (*_CONTENT, "silver.posts.skeleton_key")
+
+CLUSTERS = Table(
+    name="silver.clusters",
+    description="Which posts say the same in nearly the same words: each post of a day with the cluster of near copies it belongs to, mostly its own. Overwritten by event day.",
+    columns=(
+        *_OF_DAY,
+        Column("cluster_key", STRING, "Name of its cluster: a text's skeleton_key, kept as the cluster grows and on the days it goes on.", inputs=_COPIED),
+        Column("similarity", FLOAT, "To the cluster's first text of the day, 0 to 1 (estimated share of common pieces); 1 where the skeletons are equal.", inputs=_COPIED),
+        Column(
+            "first_post_key",
+            STRING,
+            "The cluster's earliest post of the day.",
+            inputs=("silver.posts.post_key", "silver.posts.published_at", "silver.posts.fetched_at"),
+        ),
+        Column(
+            "sketch",
+            BINARY,
+            "Sketch of the text (ml/near_copies.py), with its first post of the day; null with the others and for texts too short to compare.",
+            nullable=True,
+            inputs=_COPIED,
+        ),
+        Column("model_id", STRING, "How sketches are made; those of another id are never compared."),
+    ),
+    key=("event_date", "post_key"),
+)  # fmt: skip
+
+SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES, PLACE_MENTIONS, POST_AGENCIES, CLUSTERS)

@@ -13,6 +13,7 @@ import pytest
 from assets.bronze import exports, news_feeds
 from assets.gold.build import FIGURES, GoldDays
 from assets.publishing import publish
+from assets.silver.clusters import ClustersReport, cluster_days
 from assets.silver.opinions import LabelReport, label_days
 from assets.silver.places import PlacesReport, link_days
 from assets.silver.posts import RefineReport, compact_days, refine_days, refresh_days
@@ -34,7 +35,7 @@ REGISTRY = load_registry()
 SOURCES = {source.id: source for source in REGISTRY.sources}
 COLLECTED = {source.id: source for source in REGISTRY.sources if source.group in {"demo", "upload"}}
 GOLD = ("gold.accounting", *FIGURES)
-SILVER = ("silver.posts", "silver.rejects", "silver.opinions", "silver.place_mentions", "silver.post_agencies")
+SILVER = ("silver.posts", "silver.rejects", "silver.opinions", "silver.place_mentions", "silver.post_agencies", "silver.clusters")
 
 
 def stamp(inputs: Mapping[str, int]) -> Provenance:
@@ -70,10 +71,11 @@ class World:
         """Every event day that bronze has rows of."""
         return sorted({day for name in CONNECTOR_TABLES for day in files_by_day(self.lake.open(f"bronze.{name}"))})
 
-    def refine(self, days: list[date]) -> tuple[RefineReport, LabelReport, PlacesReport]:
+    def refine(self, days: list[date]) -> tuple[RefineReport, LabelReport, PlacesReport, ClustersReport]:
         refined = refine_days(self.lake, days, SOURCES, stamp, gate)
         labelled = label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
-        return refined, labelled, link_days(self.lake, days, REGISTRY, lambda _: stamp, gate)
+        linked = link_days(self.lake, days, REGISTRY, lambda _: stamp, gate)
+        return refined, labelled, linked, cluster_days(self.lake, days, stamp, gate)
 
     def publish(self, days: list[date]) -> dict[str, list[date]]:
         gold = GoldDays(self.lake, days, REGISTRY, ("demo", "upload"))
@@ -189,7 +191,7 @@ def test_labels_are_facts_about_texts_each_said_once(world: World) -> None:
     for task in ("sentiment", "topic"):
         assert set(opinions.filter(pl.col("task") == task)["content_key"]) == set(posts["content_key"])
     assert set(opinions.filter(pl.col("task") == "sentiment")["weights_digest"]) == {world.model.weights_digest}
-    for name in ("silver.place_mentions", "silver.post_agencies"):
+    for name in ("silver.place_mentions", "silver.post_agencies", "silver.clusters"):
         assert set(whole(world.lake, name)["post_key"]) == set(posts["post_key"]), name
     reposted = posts.group_by("content_key").agg(pl.col("post_key").n_unique()).filter(pl.col("post_key") > 1)
     assert len(reposted) > 0
@@ -197,9 +199,10 @@ def test_labels_are_facts_about_texts_each_said_once(world: World) -> None:
 
 def test_running_everything_again_changes_nothing(world: World) -> None:
     before, days = world.versions(), world.days()
-    refined, labelled, linked = world.refine(days)
+    refined, labelled, linked, clustered = world.refine(days)
     assert (refined.read, refined.days, set(labelled.labelled.values())) == (0, set(), {0})
     assert (linked.linked, linked.days) == (0, set())
+    assert (clustered.sketched, clustered.days) == (0, [])
     assert all(changed == [] for changed in world.publish(days).values())
     assert world.versions() == before
 

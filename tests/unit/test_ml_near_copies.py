@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.near_copies import SHORTEST, Leaders, Placed, bands, has_sketch, place, sketches, touching
+from ml.near_copies import SHORTEST, Placed, has_sketch, nearest, place, sketches
 from tests.near_copy_pairs import is_joined, pairs, shape, similarity, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "copies-and-spam.md"
@@ -14,7 +14,7 @@ LINES = list(dict.fromkeys(text for pair in pairs() for text in (pair.first, pai
 
 
 def placed(texts: list[str]) -> list[Placed]:
-    return [one for one, _ in place({text: shape(text) for text in texts}, Leaders())]
+    return place(sketches([shape(text) for text in texts]))
 
 
 def test_enough_pairs_of_every_kind() -> None:
@@ -37,41 +37,34 @@ def test_the_documentation_tells_these_figures() -> None:
 
 def test_groups_that_come_together_do_not_mix() -> None:
     group = {text: pair.group for pair in pairs() for text in (pair.first, pair.second)}
-    assert all(group[one.key] == group[one.cluster_key] for one in placed(LINES))
+    long = [line for line in LINES if has_sketch(shape(line))]
+    assert all(group[text] == group[long[one.leader]] for text, one in zip(long, placed(long), strict=True))
 
 
-def test_what_is_placed_stays_where_it_is_when_more_comes() -> None:
+def test_what_is_placed_stays_where_it_is_when_more_comes_after_it() -> None:
     assert placed(LINES)[:150] == placed(LINES[:150])
 
 
-def test_a_leader_found_by_its_bands_alone_is_found_as_among_all() -> None:
-    half = len(LINES) // 2
-    old, new = LINES[:half], LINES[half:]
-    made = sketches([shape(text) for text in old])
-    wanted = bands(sketches([shape(text) for text in new]))
-    everyone, some = Leaders(), Leaders()
-    everyone.add(old, made)
-    hit = touching(made, wanted)
-    assert 0 < hit.sum() < len(old)
-    some.add([text for text, is_hit in zip(old, hit, strict=True) if is_hit], made[hit])
-    texts = {text: shape(text) for text in new}
-    assert [one for one, _ in place(texts, everyone)] == [one for one, _ in place(texts, some)]
+def test_the_nearest_of_known_leaders_is_the_one_that_would_be_joined() -> None:
+    old, new = sketches([shape(text) for text in LINES[::2]]), sketches([shape(text) for text in LINES[1::2]])
+    leading = [at for at, one in enumerate(place(old)) if one.leader == at]
+    joined = [place(np.concatenate([old[leading], sketch[None]]))[-1] for sketch in new]
+    assert nearest(new, old[leading]) == [one if one.leader < len(leading) else None for one in joined]
+    assert None in nearest(new, old[leading])
+    assert any(nearest(new, old[leading]))
+    assert nearest(new[:2], old[:0]) == [None, None]
 
 
-def test_between_two_clusters_the_nearer_is_joined_and_the_other_named() -> None:
+def test_between_two_clusters_the_nearer_is_joined() -> None:
     core = shape("Xe buýt số 19 bỏ bến sáng nay, gọi đường dây nóng thì máy bận, chờ bốn mươi phút mới có chuyến sau, trễ cả buổi làm")
     first = core + shape(" của tôi và cả nhóm bạn ở công ty gần chợ Bà Chiểu, sếp trừ lương")
     second = core + shape(" thôi thì từ mai đi xe máy cho rồi khỏi đợi ai nữa, mà xăng lên")
-    texts = {"first": first, "second": second, "between": core + shape(" của tôi")}
-    one, two, between = (found for found, _ in place(texts, Leaders()))
-    assert (one.cluster_key, two.cluster_key) == ("first", "second")
-    assert (between.cluster_key, between.nearby_key) == ("first", "second")
+    assert [one.leader for one in place(sketches([first, second, core + shape(" của tôi")]))] == [0, 1, 0]
 
 
-def test_short_texts_are_their_own_cluster() -> None:
-    almost = "x" * (SHORTEST - 1)
-    assert not has_sketch(almost)
-    assert placed([almost, almost + "y"]) == [Placed(almost, almost, 1.0, None), Placed(almost + "y", almost + "y", 1.0, None)]
+def test_short_texts_have_no_sketch() -> None:
+    assert not has_sketch("x" * (SHORTEST - 1))
+    assert has_sketch("x" * SHORTEST)
 
 
 @settings(max_examples=50, deadline=None)

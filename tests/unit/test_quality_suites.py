@@ -19,7 +19,18 @@ DAY, NEXT_DAY = date(2024, 2, 13), date(2024, 2, 14)
 NOW = datetime(2024, 2, 14, tzinfo=UTC)
 SECRET = "lời bí mật 0951234567"
 ROWS = 40
-HASHES = {"payload_sha256", "post_key", "content_key", "cluster_key", "weights_digest", "author_key", "parent_key", "context_key"}
+HASHES = {
+    "payload_sha256",
+    "post_key",
+    "content_key",
+    "skeleton_key",
+    "cluster_key",
+    "first_post_key",
+    "weights_digest",
+    "author_key",
+    "parent_key",
+    "context_key",
+}
 EQUAL = "expect_column_pair_values_to_be_equal"
 Broken = tuple[str, str, Any]
 

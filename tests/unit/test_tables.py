@@ -23,6 +23,7 @@ OWN_FACTS = {
     "silver.opinions.weights_digest": "which labeller ran",
     "silver.place_mentions.model_id": "which rules ran",
     "silver.place_mentions.weights_digest": "which rules ran",
+    "silver.clusters.model_id": "which rules ran",
     "gold.source_daily.is_expected": "what the registry expects",
     **{f"gold.quality_results.{column.name}": "about a check, not about a post" for column in TABLES["gold.quality_results"].columns},
 }
