@@ -15,11 +15,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.model_files import MODELS_FOLDER, ModelError, ModelFacts, read_model
+from ml.model_files import CURRENT, MODELS_FOLDER, ModelError, ModelFacts, read_model
 from ml.passes import PAD, Pass, Reader, readable
 from ml.sentiment import LABELS
 
-DEFAULT_MODEL = MODELS_FOLDER / "sentiment-v0"
+DEFAULT_MODEL = MODELS_FOLDER / CURRENT.read_text(encoding="utf-8").strip()
 
 _SHARE_TOKENS = 2_048  # tokens handed to a thread at a time: their hidden states are 3 MB at a width of 384
 _SHARE_TEXTS = 64  # texts tokenised at a time

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lake_config.errors import LakeError
 
 MODELS_FOLDER = Path(__file__).parent / "models"
+CURRENT = MODELS_FOLDER / "current"
+"""A file with the id of the model that the lake uses."""
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 

@@ -29,7 +29,8 @@ app = typer.Typer(
 )
 app.add_typer(sources_app, name="sources")
 app.add_typer(bench_app, name="bench")
-_SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+_Shared = Annotated[Path, typer.Option(envvar="LAKE_SHARED", help="Folder with data/ (sets of others) and models/ (encoders).")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -183,7 +184,7 @@ def score(
 @app.command("eval")
 def evaluate(
     model: Annotated[Path | None, typer.Option(help="Folder of the model; without it, the lake's own.", show_default=False)] = None,
-    shared: Annotated[Path, typer.Option(envvar="LAKE_SHARED_DATA", help="Folder of the data sets of others.")] = _SHARED_DATA,
+    shared: _Shared = _SHARED,
     threads: Annotated[int, typer.Option(min=1, help="Texts read at a time.")] = 2,
     as_json: _Json = False,
 ) -> None:

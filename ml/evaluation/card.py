@@ -159,10 +159,15 @@ def _flags(report: Report) -> str:
 
 
 def _cascade(report: Report) -> str:
-    rows = [(one.name, _percent(plain.deep_share)) for one, plain in _with_sentiment(report)]
-    if not any(plain.deep_share for _, plain in _with_sentiment(report)):
+    if not report.cascade:
         return ""
-    return "## The upper stage\n\nShare of texts of which the lower stage was not sure.\n\n" + _table(("set", "texts that needed it"), rows)
+    rows = [
+        (one.name, *(_percent(value) for value in (one.deep_share, one.macro_f1, one.always_upper, one.lower_alone)))
+        for one in report.cascade
+    ]
+    header = ("set", "texts that needed it", "macro F1", "were it always asked", "were it never asked")
+    why = "Texts of which the lower stage is unsure go on to the upper one; the threshold was chosen on the city's development texts."
+    return f"## The upper stage\n\n{why}\n\n" + _table(header, rows)
 
 
 def _corpus(facts: CorpusFacts) -> str:

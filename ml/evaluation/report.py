@@ -10,14 +10,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from ml.evaluation.cascade import Cascade
 from ml.evaluation.corpus_facts import CorpusFacts
 from ml.evaluation.measure import Measured
 from ml.model_files import ModelError
 
 CARD_DATA, CARD = "card.json", "card.md"
-TRAINING_NOTES = "training.json"
-"""Written by the training beside the weights: how the model was made. A folder without it has a card without that part."""
-CURVE = "learning_curve.json"
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Report:
-    """All of a model's card. `sets` are those measured, `not_measured` those whose data was absent."""
+    """All of a model's card.
+
+    `sets` are those measured, `not_measured` those whose data was absent, `cascade` how the stages of a model with two of them do.
+    """
 
     model_id: str
     weights_digest: str
@@ -55,6 +56,7 @@ class Report:
     learning_curve: list[dict[str, Any]] | None
     corpus: CorpusFacts
     sets: list[Measured]
+    cascade: list[Cascade]
     not_measured: list[str]
     speed: Speed
 

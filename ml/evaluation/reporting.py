@@ -5,19 +5,22 @@ import json
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ml.corpus.reading import FOLDER
 from ml.evaluation.card import card
+from ml.evaluation.cascade import measured_cascade
 from ml.evaluation.corpus_facts import corpus_facts
 from ml.evaluation.measure import measure
 from ml.evaluation.reader import Reader, read_as_the_lake
-from ml.evaluation.report import CARD, CARD_DATA, CURVE, TRAINING_NOTES, Report, Shipped, Speed, as_json, read_report
+from ml.evaluation.report import CARD, CARD_DATA, Report, Shipped, Speed, as_json, read_report
 from ml.labelled.city import challenge_set, city_corpus
 from ml.labelled.shared import shared_sets
 from ml.labelled.texts import LabelledSet, LabelledText
 from ml.model_files import ModelError
+from ml.recipes.recipe import CURVE, TRAINING_NOTES
 
 
 def measured_sets(shared: Path, corpus: Path = FOLDER) -> tuple[list[LabelledSet], list[str]]:
@@ -82,9 +85,15 @@ def make_report(
         learning_curve=_json(folder / CURVE),
         corpus=corpus_facts(corpus),
         sets=measured,
+        cascade=measured_cascade(folder, sets[:2], threads=threads),
         not_measured=absent,
         speed=speed_of(reader, [text for one in sets[:2] for text in one.dev], threads),
     )
+
+
+def with_curve(folder: Path) -> Report:
+    """The report in the folder with the learning curve that now lies there. Raises ModelError when either cannot be read."""
+    return replace(read_report(folder / CARD_DATA), learning_curve=_json(folder / CURVE), files=files_of(folder))
 
 
 def write_card(report: Report, folder: Path) -> Path:

@@ -12,12 +12,13 @@ from ml.evaluation.card import card
 from ml.evaluation.corpus_facts import corpus_facts
 from ml.evaluation.measure import measure, sentiment_of
 from ml.evaluation.reader import Reader, read_as_the_lake
-from ml.evaluation.report import CARD, CARD_DATA, CURVE, TRAINING_NOTES, Report, as_json, read_report
+from ml.evaluation.report import CARD, CARD_DATA, Report, as_json, read_report
 from ml.evaluation.reporting import files_of, speed_of, write_card
 from ml.labelled.city import challenge_set
 from ml.labelled.texts import LABELS, LabelledSet
 from ml.language_model import DEFAULT_MODEL, LanguageModel
 from ml.model_files import MODELS_FOLDER, ModelError, read_facts
+from ml.recipes.recipe import CURVE, TRAINING_NOTES
 from ml.sentiment import label_of
 
 CARDS = sorted(path.parent for path in MODELS_FOLDER.glob(f"*/{CARD_DATA}"))
@@ -42,7 +43,7 @@ def report(reader: Reader, few: LabelledSet) -> Report:
     speed = speed_of(reader, few.dev[:40], threads=1)
     facts = corpus_facts()
     return Report(
-        reader.model_id, reader.weights_digest, files_of(DEFAULT_MODEL), reader.topic_ids, None, None, facts, sets, ["vihsd"], speed
+        reader.model_id, reader.weights_digest, files_of(DEFAULT_MODEL), reader.topic_ids, None, None, facts, sets, [], ["vihsd"], speed
     )
 
 
