@@ -199,6 +199,16 @@ def evaluate(
 
 
 @app.command()
+def calibrate(
+    model: Annotated[Path | None, typer.Option(help="Folder of a model; default: the one in use.", show_default=False)] = None,
+) -> None:
+    """Measure how the model errs on held-out labelled texts, and store it in its folder: the honest shares rest on it."""
+    from orchestration.commands.calibrating import calibrate_model, summary
+
+    print_lines(summary(*calibrate_model(model, Steps())))
+
+
+@app.command()
 def env(identity: Annotated[Reader, typer.Argument(help="Whose keys.")]) -> None:
     """Print shell exports with which any S3 or Delta client reads what that identity may read: eval "$(./lake env bi)"."""
     from orchestration.commands.serving import identity_environment
