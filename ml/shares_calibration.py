@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lake_config.errors import LakeError
 from ml.corpus.reading import CorpusPost
+from ml.language_model import Readings
 from ml.masking import mask_pii
 from ml.normalise import normalise
 from ml.quantification import BINS, CLASSES, LEVELS, ShareEstimator, bins_of
@@ -33,14 +34,18 @@ class CalibrationError(LakeError):
     """A model has no calibration, another model's, or one that cannot be made or read."""
 
 
-class Scorer(Protocol):
-    """What calibrating needs of a model."""
+class Named(Protocol):
+    """A model as a calibration names it."""
 
     model_id: str
     weights_digest: str
 
-    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Probabilities (n, 3), columns negative, neutral, positive."""
+
+class Reader(Named, Protocol):
+    """What calibrating needs of a model."""
+
+    def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
+        """What the model says of each text in its context."""
         ...
 
 
@@ -118,9 +123,10 @@ def _key(text: str) -> str:
     return normalise(text).casefold()
 
 
-def answers_of(model: Scorer, posts: Sequence[CorpusPost]) -> Answers:
-    """How the model answers labelled posts, each read as in the lake: normalised and masked."""
-    probabilities = model.score([mask_pii(normalise(post.text)) for post in posts])
+def answers_of(model: Reader, posts: Sequence[CorpusPost]) -> Answers:
+    """How the model answers labelled posts, each read as in the lake: normalised and masked, with the title that it answers."""
+    contexts = [None if post.parent is None else mask_pii(normalise(post.parent)) for post in posts]
+    probabilities = model.read([mask_pii(normalise(post.text)) for post in posts], contexts).sentiment
     truth = np.array([LABELS.index(post.sentiment) for post in posts], np.intp)
     return Answers(truth, probabilities, np.ones(len(posts)))
 
@@ -140,7 +146,7 @@ def counts_of(answers: Answers, edges: NDArray[np.float64]) -> NDArray[np.float6
     return counts
 
 
-def calibrate(model: Scorer, posts: Sequence[CorpusPost], people: Answers | None = None, people_sha256: str = "") -> Calibration:
+def calibrate(model: Reader, posts: Sequence[CorpusPost], people: Answers | None = None, people_sha256: str = "") -> Calibration:
     """The calibration of a model from the held-out posts of the corpus and, where given, from answers that people labelled.
 
     `people_sha256` names their labels. Raises CalibrationError when dev posts are in the train split or a class has too few texts.
@@ -186,7 +192,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> Path:
     return path
 
 
-def read_calibration(folder: Path, model: Scorer) -> Calibration:
+def read_calibration(folder: Path, model: Named) -> Calibration:
     """The calibration in a model folder. Raises CalibrationError when it is missing, wrong, or of other weights than the model's."""
     path = folder / FILE
     try:

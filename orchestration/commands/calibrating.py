@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ml.corpus.reading import read_posts
-from ml.sentiment import DEFAULT_MODEL, SentimentModel
+from ml.language_model import DEFAULT_MODEL, LanguageModel
 from ml.shares_calibration import Calibration, calibrate, write_calibration
 
 
@@ -17,7 +17,7 @@ def calibrate_model(folder: Path | None, progress: Callable[[str], None]) -> tup
     Raises ModelError for a wrong folder, CalibrationError when the corpus does not allow it.
     """
     folder = folder or DEFAULT_MODEL
-    model = SentimentModel.load(folder)
+    model = LanguageModel.load(folder)
     progress(f"Reading the held-out posts with {model.model_id}")
     made = calibrate(model, read_posts())
     return write_calibration(folder, made), made

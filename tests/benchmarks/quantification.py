@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from assets.gold.figures import wilson
 from ml.corpus.reading import CorpusPost, read_posts
+from ml.language_model import DEFAULT_MODEL, LanguageModel
 from ml.quantification import BINS, ShareEstimator, Shares, bins_of, effective_counts
-from ml.sentiment import DEFAULT_MODEL, SentimentModel
 from ml.shares_calibration import Answers, answers_of, counts_of, edges_of, held_out
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -333,7 +333,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--repeats", type=int, default=400)
     given = parser.parse_args()
-    model = SentimentModel.load(given.model)
+    model = LanguageModel.load(given.model)
     posts = held_out(read_posts())
     world, rng = World(posts, answers_of(model, posts)), np.random.default_rng(20240210)
     rows = [row for test in (artificial, repeated, held_out_stories, natural) for row in test(world, given.repeats, rng)]

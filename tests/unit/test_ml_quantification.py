@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ml.corpus.reading import CorpusPost, read_posts
+from ml.language_model import DEFAULT_MODEL, Readings
 from ml.model_files import read_model
 from ml.quantification import BINS, DRAWS, ShareEstimator, bins_of, effective_counts
-from ml.sentiment import DEFAULT_MODEL, LABELS
+from ml.sentiment import LABELS
 from ml.shares_calibration import FILE, CalibrationError, calibrate, held_out, read_calibration, write_calibration
 
 ERRORS = np.array([[40, 30, 20, 4, 3, 2, 1, 1, 1], [10, 8, 5, 30, 25, 20, 4, 3, 2], [2, 2, 2, 9, 7, 4, 20, 30, 40]], float)
@@ -25,10 +26,11 @@ class Answering:
 
     model_id, weights_digest = "answering", "a" * 64
 
-    def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
+        assert contexts is not None
         weights = np.array([[1 + (sum(map(ord, text)) * prime) % 97 for prime in (31, 57, 89)] for text in texts], float)
-        shares: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
-        return shares
+        sentiment: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+        return Readings(sentiment, np.zeros((len(texts), 0)), {}, np.zeros(len(texts), bool))
 
 
 def exact(estimator: ShareEstimator, counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
