@@ -155,7 +155,9 @@ def _root_of_inverse(information: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _summary(theta: NDArray[np.float64], weight: NDArray[np.float64], found: NDArray[np.float64]) -> Shares:
     """`theta` (n, 3) with `weight` (n,) that sums to 1; `found` as in _Modes."""
-    share, low, high = [], [], []
+    share: list[float] = []
+    low: list[float] = []
+    high: list[float] = []
     for values, texts in zip(theta.T, found, strict=True):
         order = np.argsort(values, kind="stable")
         rising, cumulated = values[order], np.cumsum(weight[order])
