@@ -209,6 +209,34 @@ def calibrate(
 
 
 @app.command()
+def train(
+    recipe: Annotated[str | None, typer.Option(help="A recipe of ml/recipes; without it, city.", show_default=False)] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, max=600, help="Instead of the recipe's time.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the result; without it, one in LAKE_HOME.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Id of the new model; without it, recipe and day.", show_default=False)] = None,
+    own_csv: Annotated[
+        Path | None, typer.Option("--csv", help="The city's own labels: text,label[,context,topics].", show_default=False)
+    ] = None,
+    shared: _Shared = _SHARED,
+    weights: Annotated[Path | None, typer.Option(help="Finish the weights of another run, without training.", show_default=False)] = None,
+    learning_curve: Annotated[bool, typer.Option("--learning-curve", help="Measure how more city posts help, for the card.")] = False,
+) -> None:
+    """Train a model in an environment of its own, and put it in the place of the one there is when it is better."""
+    from orchestration.commands import training
+
+    chosen = recipe or ("learning-curve" if learning_curve else "city")
+    wanted = training.Wanted(chosen, minutes, out, name, own_csv, shared, weights)
+    job = training.job_of(wanted, load_settings().home, task="learning-curve" if learning_curve else "model")
+    if learning_curve:
+        print_lines([training.learning_curve(job, Steps())])
+        return
+    refused = training.train(job, Steps())
+    if refused:
+        raise LakeError(f"The new model does not replace the one there is: {refused}. It stays in {job.out}, with its card.")
+    print_lines([f"{job.model_id} is now the model of the lake"])
+
+
+@app.command()
 def env(identity: Annotated[Reader, typer.Argument(help="Whose keys.")]) -> None:
     """Print shell exports with which any S3 or Delta client reads what that identity may read: eval "$(./lake env bi)"."""
     from orchestration.commands.serving import identity_environment

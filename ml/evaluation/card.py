@@ -62,7 +62,8 @@ def _head(report: Report) -> str:
 def _training(report: Report) -> str:
     made = report.training
     if made is None:
-        return ""
+        why = "Not recorded: no training.json lies beside the weights, so the terms of the training data are not known here."
+        return f"## How it was made\n\n{why}\n"
     names = [name for name in made.get("sets", {}) if name in _TERMS]
     rows = [(name, _words(value)) for name, value in made.items()]
     terms = [(name, _TERMS[name]) for name in names]

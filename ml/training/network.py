@@ -60,6 +60,7 @@ def pretrained(folder: Path, layers: int, exits: tuple[int, ...], outputs: int) 
         raise BadInputError(f"There is no encoder at {folder}: name the folder that holds it (--shared).")
     library: Any = transformers
     library.logging.set_verbosity_error()  # else every head that is left behind is reported
+    library.logging.disable_progress_bar()
     bert = library.BertModel.from_pretrained(
         str(folder), add_pooling_layer=False, attn_implementation="eager", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
     ).float()

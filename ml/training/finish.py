@@ -1,0 +1,75 @@
+"""From trained weights to a model that can be measured. Belongs here: the description, calibration texts and thresholds of an export.
+
+Not here: the export itself (`ml.training.export`), whether the model replaces another (`ml.evaluation.gate`).
+"""
+
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.numpy import load_file
+
+from lake_config.errors import BadInputError
+from ml.evaluation.cascade import ALWAYS, with_choices
+from ml.labelled.city import city_corpus
+from ml.labelled.texts import FLAGS, LABELS
+from ml.model_files import ModelFacts
+from ml.recipes.recipe import Job
+from ml.training.batches import CONTEXT_LENGTH, MAX_LENGTH
+
+_STAGES = ("lower.int8.onnx", "upper.int8.onnx")
+_PAD_TO, _BATCH_TOKENS = 8, 256
+_CALIBRATION_TEXTS = 400
+_USUAL = 0.5
+
+
+def facts_of(model_id: str, topics: tuple[str, ...], stages: int) -> ModelFacts:
+    """The description of a model before anything is chosen: thresholds of 0.5, the upper stage always asked. Its files are found later."""
+    return ModelFacts.model_validate(
+        {
+            "model_id": model_id,
+            "labels": LABELS,
+            "topics": topics,
+            "topic_thresholds": dict.fromkeys(topics, _USUAL),
+            "flags": FLAGS,
+            "flag_thresholds": dict.fromkeys(FLAGS, _USUAL),
+            "max_length": MAX_LENGTH,
+            "context_length": CONTEXT_LENGTH,
+            "pad_to": _PAD_TO,
+            "batch_tokens": _BATCH_TOKENS,
+            "pooling": "mean",
+            "stages": _STAGES[:stages],
+            "deep_below": ALWAYS if stages > 1 else None,
+            "tokenizer": "tokenizer.json",
+            "files": dict.fromkeys((*_STAGES[:stages], "tokenizer.json"), ""),
+        }
+    )
+
+
+def finish(job: Job, weights: Path) -> ModelFacts:
+    """Export the weights into the job's folder, in int8, and choose the thresholds on the dev half of the corpus.
+
+    The activations are calibrated on train texts of the corpus. Raises BadInputError for weights that are not there or do not fit the
+    job's topics.
+    """
+    if not weights.is_file():
+        raise BadInputError(f"There are no weights at {weights}.")
+    writer: Any = import_module("ml.training.export")
+    content: dict[str, Any] = load_file(str(weights))
+    exits = writer.exits_of(content)
+    if len(exits) > len(_STAGES):
+        raise BadInputError(f"{weights} has exits {exits}: at most {len(_STAGES)} can be exported.")
+    shutil.copyfile(job.encoders / job.recipe.tokenizer / "tokenizer.json", job.out / "tokenizer.json")
+    writer.export(content, facts_of(job.model_id, job.topics, len(exits)), job.out, writer.corpus_texts("train", _CALIBRATION_TEXTS))
+    facts: ModelFacts = writer.describe(job.out, with_choices(job.out, city_corpus(job.corpus).dev, threads=job.recipe.threads))
+    describe_by_line(job.out / "model.yaml", facts)
+    return facts
+
+
+def describe_by_line(path: Path, facts: ModelFacts) -> None:
+    """Write the facts with a line for each file: `./lake calibrate` adds its own there."""
+    said = facts.model_dump(mode="json", exclude={"files"})
+    words = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None, width=130)
+    path.write_text(words + yaml.safe_dump({"files": facts.files}), encoding="utf-8")
