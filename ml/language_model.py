@@ -130,13 +130,18 @@ class LanguageModel:
         stages = [_Stage(content[name], folder / name, outputs) for name in facts.stages]
         return cls(facts, stages, Reader(content[facts.tokenizer], facts.max_length, facts.context_length), threads)
 
+    @property
+    def reads_contexts(self) -> bool:
+        """Whether what it says of a text depends on its context."""
+        return self._facts.context_length > 0
+
     def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
         """What the model says of each text; `contexts` are the titles or posts that the texts answer, None or "" where there is none.
 
         Any text is read, the empty one too (as the network answers it), and one of any length. Equal pairs are read once. Raises
         ValueError when there are not as many contexts as texts, else nothing for any str.
         """
-        read = self._facts.context_length > 0
+        read = self.reads_contexts
         behind = [None] * len(texts) if contexts is None else contexts
         places: dict[tuple[str, str], int] = {}
         pairs = ((readable(text), readable(context or "") if read else "") for text, context in zip(texts, behind, strict=True))

@@ -17,11 +17,12 @@ _TEXTS_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase found in a text (`start` to `end` in characters, end excluded) and the ids it stands for."""
+    """A phrase found in a text (`start` to `end` in characters, end excluded), the ids it stands for, and how the first lists it."""
 
     tags: tuple[str, ...]
     start: int
     end: int
+    listed: str
 
 
 class PhraseTagger:
@@ -36,6 +37,7 @@ class PhraseTagger:
         """Index `terms`: id -> phrases. Raises ConfigError for a phrase without a letter or digit."""
         accented: dict[tuple[str, ...], list[str]] = {}
         plain: dict[tuple[str, ...], list[str]] = {}
+        self._listed: dict[tuple[str, ...], str] = {}
         for tag, phrases in terms.items():
             for phrase in phrases:
                 words = tuple(words_of(phrase))
@@ -46,6 +48,7 @@ class PhraseTagger:
                 bare = tuple(fold(word) for word in words)
                 targets = [accented] if len(words) == 1 and bare != words else [accented, plain]
                 for target, key in zip(targets, (words, bare), strict=False):
+                    self._listed.setdefault(key, phrase)
                     if tag not in target.setdefault(key, []):
                         target[key].append(tag)
         self._accented, self._plain = accented, plain
@@ -75,8 +78,8 @@ class PhraseTagger:
                 found = finder.find([cut_texts[number] for number in numbers])
                 for number, spans in zip(numbers, found, strict=True):
                     if spans:
-                        words = cut_texts[number]
-                        made[number] = [Phrase(tuple(index[tuple(words[start:end])]), start, end) for start, end in spans]
+                        keys = [(tuple(cut_texts[number][start:end]), start, end) for start, end in spans]
+                        made[number] = [Phrase(tuple(index[key]), start, end, self._listed[key]) for key, start, end in keys]
             yield from made
 
 

@@ -46,7 +46,7 @@ _NON_NEGATIVE = (
     "likes",
     "shares",
 )
-_SHARES = ("_share", "_share_low", "_share_high", "_probability")
+_SHARES = ("_share", "_share_low", "_share_high", "probability")
 _TOLERANCE = 1e-9
 
 
@@ -54,11 +54,13 @@ _TOLERANCE = 1e-9
 class Rules:
     """What a table's rows must satisfy beyond what follows from its columns' names and types.
 
-    `equal` maps a check's name to (what is computed from the row, the column it must equal); `allowed` a column to its values.
+    `equal` maps a check's name to (what is computed from the row, the column it must equal); `allowed` a column to its values;
+    `may_be_empty` are hashes that are the empty string where there is nothing to hash.
     """
 
     allowed: Mapping[str, list[str]] = field(default_factory=dict)
     equal: Mapping[str, tuple[pl.Expr, str]] = field(default_factory=dict)
+    may_be_empty: tuple[str, ...] = ()
 
 
 def _sums() -> pl.Expr:
@@ -93,13 +95,15 @@ RULES: Mapping[str, Rules] = {
     "bronze.fetch_log": Rules(allowed={"outcome": list(FETCH_OUTCOMES), "finding": list(FETCH_FINDINGS)}),
     "silver.posts": Rules(allowed={"source_kind": _SOURCE_KINDS, "kind": ["article", "post", "comment"]}),
     "silver.rejects": Rules(allowed={"reason": [reason.value for reason in Reason]}),
-    "silver.opinions": Rules(allowed={"task": ["sentiment", "topic"]}),
+    "silver.opinions": Rules(allowed={"task": ["sentiment", "topic", "constructive", "toxic", "spam"]}, may_be_empty=("context_key",)),
     "silver.place_mentions": Rules(allowed={"standing": ["current", "former", "future"]}),
+    "silver.topic_mentions": Rules(allowed={"attitude": list(SENTIMENTS)}),
     "silver.post_agencies": Rules(allowed={"rule": _AGENCY_RULES}),
     "gold.sentiment_daily": _FIGURES,
     "gold.sentiment_hourly": _FIGURES,
     "gold.topic_daily": _FIGURES,
     "gold.place_daily": _FIGURES,
+    "gold.cause_daily": Rules(equal={"sum_of_sentiment_counts": (_sums(), "mentions")}),
     "gold.source_findings": Rules(allowed={"severity": ["error", "warn"]}),
     "gold.accounting": Rules(
         equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected", "withdrawn"), "landed")},
@@ -127,7 +131,8 @@ def expectations(table: Table) -> list[Any]:
         if not column.nullable:
             made.append(gxe.ExpectColumnValuesToNotBeNull(column=name))
         if name in _HASHES:
-            made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=_SHA256))
+            regex = f"{_SHA256}|^$" if name in rules.may_be_empty else _SHA256
+            made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=regex))
         if name in _NON_NEGATIVE or name.endswith(_NON_NEGATIVE_SUFFIXES):
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0))
         if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold", "similarity"}:

@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from assets.gold.accounting import accounting_rows
 from assets.gold.expectation import HISTORY_DAYS
-from assets.gold.figures import sentiment_by
+from assets.gold.figures import causes, sentiment_by
 from assets.gold.findings import hours_over, judge
 from assets.gold.mentions import DayMentions, join_mentions
 from assets.gold.past import DAILY, HOURLY, History
 from assets.gold.sources import ALIVE, DayHealth, DayRows, coverage, source_health
 from assets.publishing import PerDay
-from assets.silver.opinions import NONE_LABEL, Scorer, labels_of
+from assets.silver.answered import COLUMNS as CONTEXT_COLUMNS
+from assets.silver.answered import NO_CONTEXT, with_contexts
+from assets.silver.labels import NONE_LABEL, TextModel, labels_of_posts, sentiment_labellers, topic_labellers
 from assets.silver.places import places_of
-from assets.silver.tagging import topic_terms
 from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Registry
@@ -30,6 +31,7 @@ FIGURES = (
     "gold.sentiment_hourly",
     "gold.topic_daily",
     "gold.place_daily",
+    "gold.cause_daily",
     "gold.source_daily",
     "gold.source_hourly",
     "gold.source_findings",
@@ -149,24 +151,40 @@ class GoldDays:
         by = ["event_date", "event_hour", "source_id"]
         return {day: latest(self.posts[day]).group_by(by).agg(mentions=pl.len().cast(pl.Int64)).sort(by) for day in self.days}
 
-    def mentions(self, model: Scorer) -> dict[date, DayMentions]:
+    def _in_context(self) -> dict[date, pl.DataFrame]:
+        """The latest posts by day with the key of what they answer."""
+        columns = ("event_date", *COLUMNS, *CONTEXT_COLUMNS)
+        at = self.lake.open("silver.posts", self.inputs["silver.posts"])
+        words = PerDay(standing(self.lake.days("silver.posts", self.days, columns, at), self.withdrawn))
+        found = {}
+        for day in self.days:
+            keys = with_contexts(latest(words[day])).select("post_key", "context_key")
+            found[day] = latest(self.posts[day]).join(keys, on="post_key", how="left", maintain_order="left")
+        return found
+
+    def mentions(self, model: TextModel) -> dict[date, DayMentions]:
         """The labelled mentions by day. Raises UnlabelledError when labels are missing."""
         opinions_at = self.lake.open("silver.opinions")
         self.inputs["silver.opinions"] = opinions_at.version()
-        current = {day: latest(self.posts[day]) for day in self.days}
-        keys = pl.concat([posts["content_key"] for posts in current.values()]).unique()
+        current = (
+            self._in_context()
+            if model.reads_contexts
+            else {day: latest(self.posts[day]).with_columns(context_key=pl.lit(NO_CONTEXT)) for day in self.days}
+        )
+        texts = pl.concat([posts.select("post_key", "content_key", "context_key") for posts in current.values()])
         sentiment, topics = (
-            labels_of(self.lake, opinions_at, task, digest, keys)
-            for task, digest in (("sentiment", model.weights_digest), ("topic", topic_terms(self.registry).digest))
+            labels_of_posts(self.lake, opinions_at, task, labellers, texts)
+            for task, labellers in (("sentiment", sentiment_labellers(model)), ("topic", topic_labellers(model, self.registry)))
         )
         places = PerDay(self._read("silver.place_mentions", ["event_date", "post_key", "content_key", "place_id"]))
         return {day: join_mentions(day, posts, sentiment, topics, places_of(places[day]), model.model_id) for day, posts in current.items()}
 
-    def figures(self, model: Scorer) -> dict[str, dict[date, pa.Table]]:
+    def figures(self, model: TextModel) -> dict[str, dict[date, pa.Table]]:
         """The figure tables by name and day."""
         topics = {topic.id: topic.name_vi for topic in self.registry.topics} | {NONE_LABEL: NO_TOPIC}
         places = {place.id: place.name_vi for place in self.registry.places} | {NONE_LABEL: NO_PLACE}
         health, mentions = self.health(), self.mentions(model)
+        said = PerDay(self._read("silver.topic_mentions", ["event_date", "post_key", "topic_id", "phrase"]))
         made: dict[str, dict[date, pa.Table]] = {name: {} for name in FIGURES}
         for day, of_day in mentions.items():
             daily = health[day].daily
@@ -174,6 +192,7 @@ class GoldDays:
             made["gold.sentiment_hourly"][day] = sentiment_hourly(of_day, daily)
             made["gold.topic_daily"][day] = by_label("gold.topic_daily", of_day.topics, "topic", topics, of_day.model_id, daily)
             made["gold.place_daily"][day] = by_label("gold.place_daily", of_day.places, "place", places, of_day.model_id, daily)
+            made["gold.cause_daily"][day] = _rows("gold.cause_daily", causes(said[day], of_day.posts, topics, of_day.model_id))
             made["gold.source_daily"][day] = _rows("gold.source_daily", daily)
             made["gold.source_hourly"][day] = _rows("gold.source_hourly", self.hourly[day])
             made["gold.source_findings"][day] = _rows("gold.source_findings", health[day].findings)

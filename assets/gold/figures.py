@@ -1,6 +1,6 @@
 """Shares with their counts and interval. Pure: from labelled mentions to rows of the gold sentiment tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
 import polars as pl
@@ -53,4 +53,27 @@ def sentiment_by(mentions: pl.DataFrame, dimensions: Sequence[str], model_id: st
     named = pl.DataFrame(rows, infer_schema_length=None)
     return named.with_columns(
         source_kind_name=pl.col("source_kind").replace_strict(SOURCE_KIND_NAMES, default=pl.col("source_kind")), model_id=pl.lit(model_id)
+    )
+
+
+NO_PHRASE = "(không có cụm từ trong danh mục)"
+
+
+def causes(topic_mentions: pl.DataFrame, posts: pl.DataFrame, names: Mapping[str, str], model_id: str) -> pl.DataFrame:
+    """Rows of gold.cause_daily of one day, from rows of silver.topic_mentions and labelled mentions (DayMentions.posts).
+
+    The attitude counted is that of the mention, so that both tables agree; `names` gives the Vietnamese name of each topic.
+    """
+    pairs = topic_mentions.filter(pl.col("topic_id") != "none").with_columns(pl.col("phrase").fill_null(NO_PHRASE))
+    said = pairs.select("post_key", "topic_id", "phrase").unique().join(posts, on="post_key")
+    return (
+        said.group_by("event_date", "topic_id", "phrase")
+        .agg(
+            mentions=pl.col("post_key").n_unique().cast(pl.Int64),
+            unique_texts=pl.col("content_key").n_unique().cast(pl.Int64),
+            distinct_voices=pl.col("author_key").drop_nulls().n_unique().cast(pl.Int64),
+            **{f"{name}_count": (pl.col("sentiment") == name).sum().cast(pl.Int64) for name in SENTIMENTS},
+        )
+        .with_columns(topic_name=pl.col("topic_id").replace_strict(dict(names), default=pl.col("topic_id")), model_id=pl.lit(model_id))
+        .sort("topic_id", "phrase")
     )

@@ -26,13 +26,12 @@ class DayMentions:
 def join_mentions(
     day: date, posts: pl.DataFrame, sentiment: pl.DataFrame, topics: pl.DataFrame, places: pl.DataFrame, model_id: str
 ) -> DayMentions:
-    """The mentions of one day: its posts (latest version each) joined with the labels (content_key, label) of their texts and their
-    places (post_key, label). Pure.
+    """The mentions of one day: its posts (latest version each) joined with their labels and places, all as rows (post_key, label). Pure.
 
     Raises UnlabelledError when a text has no label of a task, or a post no row of places.
     """
-    joined = posts.join(sentiment.select("content_key", sentiment="label"), on="content_key", how="left")
-    by_topic, by_place = _pairs(posts, topics, "content_key", "topic_id"), _pairs(posts, places, "post_key", "place_id")
+    joined = posts.join(sentiment.select("post_key", sentiment="label"), on="post_key", how="left")
+    by_topic, by_place = _pairs(posts, topics, "topic_id"), _pairs(posts, places, "place_id")
     missing = joined["sentiment"].null_count() + by_topic["topic_id"].null_count() + by_place["place_id"].null_count()
     if missing:
         where = "silver.opinions or silver.place_mentions"
@@ -47,9 +46,5 @@ def join_mentions(
     )
 
 
-def _pairs(posts: pl.DataFrame, labels: pl.DataFrame, key: str, name: str) -> pl.DataFrame:
-    return (
-        posts.select("post_key", "content_key")
-        .join(labels.select(key, "label"), on=key, how="left")
-        .select("post_key", pl.col("label").alias(name))
-    )
+def _pairs(posts: pl.DataFrame, labels: pl.DataFrame, name: str) -> pl.DataFrame:
+    return posts.select("post_key").join(labels.select("post_key", pl.col("label").alias(name)), on="post_key", how="left")

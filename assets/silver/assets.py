@@ -110,31 +110,32 @@ def silver_opinions(context: dg.AssetExecutionContext, lake: LakeResource, senti
     name="link_places",
     specs=[
         table_spec("silver.place_mentions", deps=["silver.posts", "silver.tombstones"], kinds=("silver", "spacy")),
+        table_spec("silver.topic_mentions", deps=["silver.posts", "silver.tombstones", "silver.opinions"], kinds=("silver",)),
         table_spec(
             "silver.post_agencies",
             deps=["silver.posts", "silver.tombstones", "silver.opinions", "silver.place_mentions"],
             kinds=("silver",),
         ),
     ],
-    check_specs=[suite_spec("silver.place_mentions"), suite_spec("silver.post_agencies")],
+    check_specs=[suite_spec("silver.place_mentions"), suite_spec("silver.topic_mentions"), suite_spec("silver.post_agencies")],
     partitions_def=EVENT_DAYS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY_FAULTS,
     pool="silver_places",
 )
-def silver_places(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
-    """Link the places of the run's event days, and name the agencies that answer for each post."""
-    names = ["silver.place_mentions", "silver.post_agencies"]
+def silver_places(context: dg.AssetExecutionContext, lake: LakeResource, sentiment: ModelResource) -> Results:
+    """Link the places of the run's event days, say which phrases carry the topics, and name the agencies that answer for each post."""
+    names = ["silver.place_mentions", "silver.topic_mentions", "silver.post_agencies"]
     gate = QualityGate(context, lake.lake, names)
     try:
-        report = link_days(lake.lake, event_days(context), lake.registry, partial(stamp, context), gate)
+        report = link_days(lake.lake, event_days(context), sentiment.model, lake.registry, partial(stamp, context), gate)
     except QualityError as error:
         gate.record()
         yield from gate.results()
         raise refused(error) from error
     gate.record()
     changed = {"days_changed": len(report.days), "posts_linked": report.linked}
-    for name, count in zip(names, (report.mentions, report.routes), strict=True):
+    for name, count in zip(names, (report.mentions, report.causes, report.routes), strict=True):
         yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/partition_row_count": count, **changed})
     yield from gate.results()
 

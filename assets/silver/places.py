@@ -1,7 +1,8 @@
-"""The places that posts name and the agencies that answer for them: silver.place_mentions and silver.post_agencies, by event day.
+"""What posts name, and who answers: silver.place_mentions, silver.topic_mentions and silver.post_agencies, by event day.
 
-Both are overwritten by event day, and only posts that are new, or whose words or context changed, are linked again. Belongs here: which
-posts, with what context, and the rows. Not here: how a name is linked (ml/places), which agency answers (ml/agencies.py).
+They are overwritten by event day, and only posts that are new, or whose words or context changed, are linked again to places. Belongs
+here: which posts, with what context, and the rows of places and agencies. Not here: how a name is linked (ml/places), which agency answers
+(ml/agencies.py), the rows of topics (topics.py).
 """
 
 import hashlib
@@ -16,14 +17,16 @@ import pyarrow as pa
 
 from assets.content import content_of
 from assets.publishing import PerDay, publish
-from assets.silver.opinions import NONE_LABEL, labels_of
+from assets.silver.answered import with_contexts
+from assets.silver.labels import NONE_LABEL, TextModel, labels_of_posts, sentiment_labellers, topic_labellers
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import topic_terms
 from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
+from assets.silver.topics import topic_rows
 from assets.silver.versions import COLUMNS, latest
 from lake_config.registry import Place, Registry
 from lake_config.storage import Lake
-from lake_config.tables.silver import PLACE_MENTIONS, POST_AGENCIES
+from lake_config.tables.silver import PLACE_MENTIONS, POST_AGENCIES, TOPIC_MENTIONS
 from ml.agencies import AgencyRules
 from ml.agency_names import AgencyNames
 from ml.places import Context, PlaceLinker
@@ -38,10 +41,11 @@ _DAYS_AT_ONCE = 31
 
 @dataclass
 class PlacesReport:
-    """Posts linked anew, rows of the two tables, and the event days that changed in either."""
+    """Posts linked anew, rows of the three tables, and the event days that changed in any."""
 
     linked: int
     mentions: int
+    causes: int
     routes: int
     days: set[date]
 
@@ -58,17 +62,9 @@ def linker_digest(linker: PlaceLinker) -> str:
 
 
 def contexts(posts: pl.DataFrame, areas: Mapping[str, str | None]) -> list[Context]:
-    """What is known of each post of one day beside its own words; `areas` gives the place id of each source.
-
-    The title above a comment is the one it carries, else that of its parent where it is a post of the same day: earlier days are not
-    searched, so that a day depends on nothing but itself.
-    """
-    above = {key: title or text[:200] for key, title, text in posts.select("post_key", "title", "text").iter_rows()}
-    found = []
-    for row in posts.select("event_date", "source_id", "kind", "parent_key", "title").iter_rows():
-        day, source_id, kind, parent, title = row
-        found.append(Context(day, (title or above.get(parent)) if kind == "comment" else None, areas.get(source_id)))
-    return found
+    """What is known of each post of one day beside its own words; `areas` gives the place id of each source."""
+    found = with_contexts(posts).select("event_date", "context", "source_id")
+    return [Context(day, title, areas.get(source_id)) for day, title, source_id in found.iter_rows()]
 
 
 def context_key(content_key: str, context: Context, digest: str) -> str:
@@ -133,17 +129,17 @@ def agency_rows(
 ) -> pa.Table:
     """The rows of silver.post_agencies for the latest posts of one day. Pure.
 
-    `names` finds the agencies that the posts name; `topics` has (content_key, label), `places` (post_key, label) as `places_of` gives them;
-    a post that no agency answers for has one row with agency 'none'.
+    `names` finds the agencies that the posts name; `topics` and `places` have (post_key, label), the latter as `places_of` gives
+    them; a post that no agency answers for has one row with agency 'none'.
     """
-    topics_of = dict(topics.group_by("content_key").agg("label").iter_rows())
+    topics_of = dict(topics.group_by("post_key").agg("label").iter_rows())
     named = dict(places.group_by("post_key").agg("label").iter_rows())
     rows: list[dict[str, Any]] = []
     texts = [content_of(kind, title, text) for kind, title, text in posts.select("kind", "title", "text").iter_rows()]
     found = names.find(texts, posts["event_date"])
     columns = posts.select("event_date", "post_key", "content_key", "source_id")
     for (day, post_key, content_key, source_id), agencies in zip(columns.iter_rows(), found, strict=True):
-        said = [topic for topic in topics_of.get(content_key, []) if topic != NONE_LABEL]
+        said = [topic for topic in topics_of.get(post_key, []) if topic not in {NONE_LABEL, None}]
         where = [place for place in named.get(post_key, []) if place != NONE_LABEL]
         routes = rules.routes(said, where, areas.get(source_id), day, agencies)
         common = {"event_date": day, "post_key": post_key, "content_key": content_key}
@@ -160,20 +156,23 @@ def agency_rows(
 class _Linking:
     """The linker, the rules and the areas of one registry."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, model: TextModel) -> None:
         self.linker = place_linker(registry.places)
         self.rules = AgencyRules(registry, self.linker.gazetteer)
         self.names = AgencyNames(registry.agencies)
         self.areas = {source.id: source.area for source in registry.sources}
-        self.topics_digest = topic_terms(registry).digest
+        self.labellers = {"topic": topic_labellers(model, registry), "sentiment": sentiment_labellers(model)}
+        self.tagger = topic_terms(registry).tagger
 
 
-def link_days(lake: Lake, days: Iterable[date], registry: Registry, stamp: Callable[[str], Stamp], gate: Gate) -> PlacesReport:
-    """Make both tables of the given event days; days whose rows are the same are left alone. `stamp` gives each table's.
+def link_days(
+    lake: Lake, days: Iterable[date], model: TextModel, registry: Registry, stamp: Callable[[str], Stamp], gate: Gate
+) -> PlacesReport:
+    """Make the three tables of the given event days; days whose rows are the same are left alone. `stamp` gives each table's.
 
-    The topics are those of silver.opinions: label the days first, for a text without topics is routed to nobody.
+    The topics are those of silver.opinions by `model` and the registry: label the days first, for a text without is routed to nobody.
     """
-    linking, report, listed = _Linking(registry), PlacesReport(0, 0, 0, set()), sorted(set(days))
+    linking, report, listed = _Linking(registry, model), PlacesReport(0, 0, 0, 0, set()), sorted(set(days))
     for start in range(0, len(listed), _DAYS_AT_ONCE):
         _link_portion(lake, listed[start : start + _DAYS_AT_ONCE], linking, stamp, gate, report)
     return report
@@ -186,17 +185,21 @@ def _link_portion(
     rows = PerDay(standing(lake.days("silver.posts", days, _POST_COLUMNS, posts_at), withdrawn_keys(lake, tombstones)))
     posts = {day: latest(rows[day]) for day in days}
     held = PerDay(lake.days(PLACE_MENTIONS.name, days))
-    keys = pl.concat([part["content_key"] for part in posts.values()]).unique()
-    topics = labels_of(lake, opinions_at, "topic", linking.topics_digest, keys)
-    mentions, routes = dict[date, pa.Table](), dict[date, pa.Table]()
+    read = pl.concat([with_contexts(part).select("post_key", "content_key", "context_key") for part in posts.values()])
+    topics, sentiment = (labels_of_posts(lake, opinions_at, task, linking.labellers[task], read) for task in ("topic", "sentiment"))
+    mentions, causes, routes = dict[date, pa.Table](), dict[date, pa.Table](), dict[date, pa.Table]()
     for day, of_day in posts.items():
         mentions[day], linked = mention_rows(of_day, held[day], linking.areas, linking.linker)
         named = places_of(pl.DataFrame(pl.from_arrow(mentions[day])))
         routes[day] = agency_rows(of_day, topics, named, linking.areas, linking.rules, linking.names)
+        causes[day] = topic_rows(of_day, topics, sentiment, linking.tagger)
         report.linked += linked
+        report.causes += causes[day].num_rows
         report.mentions += mentions[day].num_rows
         report.routes += routes[day].num_rows
     inputs = {"silver.posts": posts_at.version(), TOMBSTONES: tombstones.version()}
     report.days.update(publish(lake, PLACE_MENTIONS.name, mentions, stamp(PLACE_MENTIONS.name), inputs, gate))
-    inputs |= {"silver.opinions": opinions_at.version(), PLACE_MENTIONS.name: lake.open(PLACE_MENTIONS.name).version()}
+    inputs |= {"silver.opinions": opinions_at.version()}
+    report.days.update(publish(lake, TOPIC_MENTIONS.name, causes, stamp(TOPIC_MENTIONS.name), inputs, gate))
+    inputs |= {PLACE_MENTIONS.name: lake.open(PLACE_MENTIONS.name).version()}
     report.days.update(publish(lake, POST_AGENCIES.name, routes, stamp(POST_AGENCIES.name), inputs, gate))

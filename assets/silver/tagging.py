@@ -30,6 +30,6 @@ class TermSet:
 
 
 @lru_cache(maxsize=8)
-def topic_terms(registry: Registry) -> TermSet:
-    """The names and keywords of the registry's topics; they do not change by day."""
-    return TermSet("topic", {topic.id: (topic.name_vi, *topic.keywords) for topic in registry.topics})
+def topic_terms(registry: Registry, known: tuple[str, ...] = ()) -> TermSet:
+    """The names and keywords of the registry's topics but those `known` to a model; they do not change by day."""
+    return TermSet("topic", {topic.id: (topic.name_vi, *topic.keywords) for topic in registry.topics if topic.id not in known})

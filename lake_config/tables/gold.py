@@ -122,6 +122,24 @@ PLACE_DAILY = Table(
     owner="team:policy-analytics",
 )  # fmt: skip
 
+_CAUSE = ("silver.topic_mentions.topic_id", "silver.topic_mentions.phrase", "silver.topic_mentions.post_key")
+CAUSE_DAILY = Table(
+    name="gold.cause_daily",
+    description="Why: the listed phrases that carry a topic, by day, with the attitude of the posts that say them. A post that says two phrases counts in both.",
+    description_vi="Vì sao: các cụm từ trong danh mục khiến bài được xếp vào chủ đề, theo ngày, kèm thái độ của bài. Bài có hai cụm từ được tính ở cả hai.",
+    columns=(
+        _DAY,
+        Column("topic_id", STRING, "Registry id of the topic.", inputs=_CAUSE, label_vi="Mã chủ đề"),
+        Column("topic_name", STRING, "Vietnamese name of the topic.", inputs=_CAUSE, label_vi="Chủ đề"),
+        Column("phrase", STRING, "Phrase of the registry; words in brackets for posts that say none of the topic's.", inputs=_CAUSE, label_vi="Cụm từ"),
+        *_counts(),
+        *(Column(f"{name}_count", INT, f"Mentions whose text is labelled {name}.", inputs=(*_LABEL, "silver.topic_mentions.attitude"), label_vi=f"Số lượt {_SENTIMENT_VI[name]}") for name in SENTIMENTS),
+        _MODEL,
+    ),
+    key=("event_date", "topic_id", "phrase"),
+    owner="team:policy-analytics",
+)  # fmt: skip
+
 
 def _bronze(*names: str) -> tuple[str, ...]:
     return tuple(f"bronze.{connector}.{name}" for connector in CONNECTOR_TABLES for name in names)
@@ -240,6 +258,7 @@ GOLD = (
     SENTIMENT_HOURLY,
     TOPIC_DAILY,
     PLACE_DAILY,
+    CAUSE_DAILY,
     SOURCE_DAILY,
     SOURCE_HOURLY,
     SOURCE_FINDINGS,

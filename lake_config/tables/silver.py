@@ -102,27 +102,36 @@ REJECTS = Table(
 )
 
 _CONTENT = ("silver.posts.kind", "silver.posts.title", "silver.posts.text")
+_CONTEXT = (*_CONTENT, "silver.posts.parent_key", "silver.posts.source_id", "silver.posts.event_date")
+_READ = (*_CONTENT, "silver.posts.parent_key")
 
 OPINIONS = Table(
     name="silver.opinions",
-    description="Labels as facts about texts: one row per distinct text, task, label and model. A new model adds rows and never rewrites.",
+    description="Labels as facts about texts: one row per distinct text (in what it answers, where the model reads that), task, label and model. A new model adds rows and never rewrites.",
     columns=(
         Column("content_key", STRING, "The text.", inputs=("silver.posts.content_key",)),
-        Column("task", STRING, "sentiment or topic."),
+        Column(
+            "context_key",
+            STRING,
+            "SHA-256 of the title or post that the text answers; empty where it answers none or the labels do not depend on it.",
+            inputs=_READ,
+        ),
+        Column("task", STRING, "sentiment, topic, constructive, toxic or spam."),
         Column(
             "label",
             STRING,
-            "negative, neutral, positive; a topic id; 'none' where the task found nothing.",
-            inputs=_CONTENT,
+            "negative, neutral, positive; a topic id, 'none' where no topic was found; yes or no for the other tasks.",
+            inputs=_READ,
         ),
-        Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
-        Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
-        Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_CONTENT),
+        Column("probability", FLOAT, "Of the topic, or of yes; null for sentiment, 'none' and rules.", nullable=True, inputs=_READ),
+        Column("negative_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_READ),
+        Column("neutral_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_READ),
+        Column("positive_probability", FLOAT, "Sentiment only.", nullable=True, inputs=_READ),
         Column("model_id", STRING, "Name of the model or rule set."),
         Column("weights_digest", STRING, "SHA-256 of what decides its labels: weights and thresholds, or registry terms."),
     ),
     partition_by=("task",),
-    key=("content_key", "task", "label", "weights_digest"),
+    key=("content_key", "context_key", "task", "label", "weights_digest"),
 )
 
 TOMBSTONES = Table(
@@ -136,7 +145,6 @@ TOMBSTONES = Table(
     key=("connector", "batch_id", "row_number"),
 )
 
-_CONTEXT = (*_CONTENT, "silver.posts.parent_key", "silver.posts.source_id", "silver.posts.event_date")
 _OF_DAY = (
     Column("event_date", DATE, "Local civil day (Asia/Ho_Chi_Minh) of the post.", inputs=("silver.posts.event_date",)),
     Column("post_key", STRING, "The post.", inputs=("silver.posts.post_key",)),
@@ -183,6 +191,21 @@ POST_AGENCIES = Table(
     key=("event_date", "post_key", "agency_id", "topic_id", "place_id"),
 )
 
+TOPIC_MENTIONS = Table(
+    name="silver.topic_mentions",
+    description="The cause: which listed phrases of a post carry each of its topics, and the post's attitude. One row without phrase for a topic that no listed phrase tells, and for a post without a topic. Overwritten by event day.",
+    columns=(
+        *_OF_DAY,
+        Column("mention_number", INT, "Ordinal among the rows of the post, from 1.", inputs=_CONTENT),
+        Column("topic_id", STRING, "A topic of the post, or 'none'.", inputs=("silver.opinions.label",)),
+        Column("phrase", STRING, "The phrase as the registry lists it.", nullable=True, inputs=_CONTENT),
+        Column("start_char", INT, "Where it begins in the content, in characters.", nullable=True, inputs=_CONTENT),
+        Column("end_char", INT, "Where it ends, that character excluded.", nullable=True, inputs=_CONTENT),
+        Column("attitude", STRING, "Sentiment of the text; null until it is labelled.", nullable=True, inputs=("silver.opinions.label",)),
+    ),
+    key=("event_date", "post_key", "mention_number"),
+)
+
 _COPIED = (*_CONTENT, "silver.posts.skeleton_key")
 
 CLUSTERS = Table(
@@ -210,4 +233,4 @@ CLUSTERS = Table(
     key=("event_date", "post_key"),
 )  # fmt: skip
 
-SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES, PLACE_MENTIONS, POST_AGENCIES, CLUSTERS)
+SILVER = (POSTS, REJECTS, OPINIONS, TOMBSTONES, PLACE_MENTIONS, POST_AGENCIES, TOPIC_MENTIONS, CLUSTERS)

@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import polars as pl
 
-from assets.silver.opinions import labels_of
+from assets.silver.answered import COLUMNS as CONTEXT_COLUMNS
+from assets.silver.answered import with_contexts
+from assets.silver.labels import labels_of_posts, sentiment_labellers
 from assets.silver.versions import COLUMNS, latest
 from lake_config.settings import Settings
 from lake_config.storage import Lake
@@ -68,13 +70,13 @@ def label_accuracy(lake: Lake, truth: Mapping[str, Any]) -> tuple[float, int]:
     """The share of the city's posts whose measured sentiment is the true one, and their number."""
     posts = lake.open("silver.posts")
     days = {date.fromisoformat(str(part["event_date"])) for part in posts.partitions()}
-    current = latest(lake.days("silver.posts", days, ["content_key", *COLUMNS], posts))
-    model = LanguageModel.load()
-    labels = labels_of(lake, lake.open("silver.opinions"), "sentiment", model.weights_digest, current["content_key"])
-    rows = truth["rows"]
-    keys = [post_key(row["platform"], row["native_id"]) for row in rows]
-    true = pl.DataFrame({"post_key": keys, "truth": [row["sentiment"] for row in rows]})
-    joined = true.join(current, on="post_key").join(labels, on="content_key")
+    rows = latest(lake.days("silver.posts", days, ["event_date", "content_key", *CONTEXT_COLUMNS, *COLUMNS], posts))
+    current = pl.concat([with_contexts(part) for part in rows.partition_by("event_date")])
+    labels = labels_of_posts(lake, lake.open("silver.opinions"), "sentiment", sentiment_labellers(LanguageModel.load()), current)
+    told = truth["rows"]
+    keys = [post_key(row["platform"], row["native_id"]) for row in told]
+    true = pl.DataFrame({"post_key": keys, "truth": [row["sentiment"] for row in told]})
+    joined = true.join(labels, on="post_key")
     return int((joined["truth"] == joined["label"]).sum()) / max(len(joined), 1), len(joined)
 
 

@@ -138,6 +138,16 @@ _TOPICS = (
         "echarts_timeseries_bar",
         daily_bars_by("topic_name", "mentions", 6, [_A_TOPIC]),
     ),
+    Chart(
+        "causes",
+        "Vì sao: các cụm từ được nói đến trong mỗi chủ đề",
+        "Why: the phrases that carry each topic",
+        "Cụm từ trong danh mục chủ đề có mặt trong bài, kèm thái độ của cả bài, xếp theo số lượt tiêu cực. Bài có hai cụm từ được tính ở "
+        "cả hai; dòng trong ngoặc là bài thuộc chủ đề mà không có cụm từ nào trong danh mục.",
+        "cause_daily",
+        "table",
+        table(["topic_name", "phrase"], ["mentions", *_COUNTS], "negative_count", page=15),
+    ),
 )
 
 _PLACES = (

@@ -98,6 +98,7 @@ DATASETS: Mapping[str, Dataset] = {
         _gold("sentiment_hourly", opinion_metrics()),
         _gold("topic_daily", opinion_metrics()),
         _gold("place_daily", opinion_metrics()),
+        _gold("cause_daily", opinion_metrics()),
         _gold("source_daily", source_metrics()),
         _gold("source_hourly", volume_metrics()),
         _gold("source_findings", finding_metrics()),

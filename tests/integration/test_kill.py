@@ -145,7 +145,7 @@ def test_kills_at_random_moments_change_nothing(tmp_path: Path, free_port_base: 
                 assert _identities(troubled, f"bronze.{name}", ["source_id", "payload_sha256"]) == rows, f"bronze.{name}"
             posts = _identities(troubled, "silver.posts", ["connector", "batch_id", "row_number"])
             assert len(set(posts)) == len(posts)
-            for name in ("silver.opinions", "silver.place_mentions", "silver.post_agencies", "silver.clusters"):
+            for name in ("silver.opinions", "silver.place_mentions", "silver.topic_mentions", "silver.post_agencies", "silver.clusters"):
                 labels = _identities(troubled, name, list(TABLES[name].key))
                 assert len(set(labels)) == len(labels) > 0, name
     assert kills >= KILLS

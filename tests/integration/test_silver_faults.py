@@ -185,7 +185,7 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     report = label_days(lake, DAYS, model, REGISTRY, stamp, gate)
     with pytest.raises(UnlabelledError, match=r"2024-02-01: 2 labels are missing"):
         GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
-    assert link_days(lake, DAYS, REGISTRY, lambda _: stamp, gate).linked == 12
+    assert link_days(lake, DAYS, model, REGISTRY, lambda _: stamp, gate).linked == 12
     assert (report.texts, set(report.labelled.values())) == (12, {0})
     tables = GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     assert sum(rows["mentions"].to_pylist()[0] for rows in tables["gold.sentiment_daily"].values()) == 12
@@ -196,7 +196,7 @@ def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
     other.model_id, other.weights_digest = "sentiment-v1", "f" * 64
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     label_days(lake, DAYS, model, REGISTRY, stamp, gate)
-    link_days(lake, DAYS, REGISTRY, lambda _: stamp, gate)
+    link_days(lake, DAYS, model, REGISTRY, lambda _: stamp, gate)
     first = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     report = label_days(lake, DAYS, other, REGISTRY, stamp, gate)
     assert report.labelled == {"sentiment": 12, "topic": 0}

@@ -35,7 +35,15 @@ REGISTRY = load_registry()
 SOURCES = {source.id: source for source in REGISTRY.sources}
 COLLECTED = {source.id: source for source in REGISTRY.sources if source.group in {"demo", "upload"}}
 GOLD = ("gold.accounting", *FIGURES)
-SILVER = ("silver.posts", "silver.rejects", "silver.opinions", "silver.place_mentions", "silver.post_agencies", "silver.clusters")
+SILVER = (
+    "silver.posts",
+    "silver.rejects",
+    "silver.opinions",
+    "silver.place_mentions",
+    "silver.topic_mentions",
+    "silver.post_agencies",
+    "silver.clusters",
+)
 
 
 def stamp(inputs: Mapping[str, int]) -> Provenance:
@@ -74,7 +82,7 @@ class World:
     def refine(self, days: list[date]) -> tuple[RefineReport, LabelReport, PlacesReport, ClustersReport]:
         refined = refine_days(self.lake, days, SOURCES, stamp, gate)
         labelled = label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
-        linked = link_days(self.lake, days, REGISTRY, lambda _: stamp, gate)
+        linked = link_days(self.lake, days, self.model, REGISTRY, lambda _: stamp, gate)
         return refined, labelled, linked, cluster_days(self.lake, days, stamp, gate)
 
     def publish(self, days: list[date]) -> dict[str, list[date]]:
@@ -191,7 +199,7 @@ def test_labels_are_facts_about_texts_each_said_once(world: World) -> None:
     for task in ("sentiment", "topic"):
         assert set(opinions.filter(pl.col("task") == task)["content_key"]) == set(posts["content_key"])
     assert set(opinions.filter(pl.col("task") == "sentiment")["weights_digest"]) == {world.model.weights_digest}
-    for name in ("silver.place_mentions", "silver.post_agencies", "silver.clusters"):
+    for name in ("silver.place_mentions", "silver.topic_mentions", "silver.post_agencies", "silver.clusters"):
         assert set(whole(world.lake, name)["post_key"]) == set(posts["post_key"]), name
     reposted = posts.group_by("content_key").agg(pl.col("post_key").n_unique()).filter(pl.col("post_key") > 1)
     assert len(reposted) > 0

@@ -1,6 +1,6 @@
 """Terms of topics and places by day, and the rows that label texts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
@@ -9,15 +9,18 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from assets.gold.mentions import UnlabelledError, join_mentions
-from assets.silver.opinions import NONE_LABEL, contents, rule_rows, sentiment_rows
+from assets.silver.answered import NO_CONTEXT, with_contexts
+from assets.silver.labels import NONE_LABEL, Labeller, joined, topic_labellers
+from assets.silver.opinions import reading_rows, rule_rows, texts_of
 from assets.silver.tagging import TermSet, topic_terms
 from lake_config.registry import load_registry
 from lake_config.storage import conform
 from lake_config.tables.gold import SENTIMENTS
 from lake_config.tables.silver import OPINIONS
+from ml.language_model import Readings
+from ml.normalise import content_key
 from ml.sentiment import label_of
 from quality.runner import failures, run_suite
 
@@ -48,12 +51,21 @@ def test_the_digest_names_the_set_of_terms_whatever_their_order(terms: dict[str,
 
 
 class Weighing:
-    """A model whose probabilities are the text's length modulo three: known without running the real one."""
+    """A model whose answers follow from the length of text and context: known without running the real one."""
 
     model_id, weights_digest = "weighing", "a" * 64
+    topic_ids: tuple[str, ...] = ("tet", "traffic")
+    topic_thresholds = np.array([0.5, 0.5])
+    flags = ("toxic",)
+    flag_thresholds: Mapping[str, float] = {"toxic": 0.5}
+    reads_contexts = True
 
-    def score(self, texts: list[str]) -> NDArray[np.float64]:
-        return np.array([np.roll([0.7, 0.2, 0.1], len(text) % 3) for text in texts]).reshape(-1, 3)
+    def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
+        sizes = [len(text) + len(context or "") for text, context in zip(texts, contexts or [None] * len(texts), strict=True)]
+        sentiment = np.array([np.roll([0.7, 0.2, 0.1], size % 3) for size in sizes]).reshape(-1, 3)
+        topics = np.array([[0.9 if size % 2 else 0.1, 0.8 if size % 4 == 3 else 0.2] for size in sizes]).reshape(-1, 2)
+        toxic = np.array([0.6 if size % 5 == 0 else 0.4 for size in sizes])
+        return Readings(sentiment, topics, {"toxic": toxic}, np.zeros(len(sizes), np.bool_))
 
 
 TERMS = TermSet("topic", {"traffic": ("kẹt xe",), "tet": ("Tết",)})
@@ -62,19 +74,13 @@ TEXTS = st.dictionaries(st.integers(0, 10**9).map(lambda number: f"{number:064x}
 
 
 @given(TEXTS)
-def test_each_text_gets_one_sentiment_and_at_least_one_of_every_other_label(texts: Mapping[str, str]) -> None:
-    sentiment = sentiment_rows(texts, Weighing())
+def test_the_phrases_give_every_text_a_topic_or_none(texts: Mapping[str, str]) -> None:
     topics = rule_rows(texts, TERMS)
-    for table in (sentiment, topics):
-        assert conform(OPINIONS, table).equals(table)
-    assert sentiment["content_key"].to_pylist() == list(texts)
-    for row, text in zip(sentiment.to_pylist(), texts.values(), strict=True):
-        probabilities = [row[f"{name}_probability"] for name in SENTIMENTS]
-        assert probabilities == list(Weighing().score([text])[0])
-        assert row["label"] == label_of(probabilities)
+    assert conform(OPINIONS, topics).equals(topics)
     found: dict[str, set[str]] = {}
     for row in topics.to_pylist():
-        assert row["negative_probability"] is row["neutral_probability"] is row["positive_probability"] is None
+        assert row["context_key"] == NO_CONTEXT
+        assert row["probability"] is row["negative_probability"] is None
         found.setdefault(row["content_key"], set()).add(row["label"])
     assert found.keys() == texts.keys()
     for key, labels in found.items():
@@ -84,18 +90,79 @@ def test_each_text_gets_one_sentiment_and_at_least_one_of_every_other_label(text
         assert (NONE_LABEL in labels) == (labels == {NONE_LABEL})
 
 
+@given(TEXTS, st.sampled_from([None, "bài"]))
+def test_a_model_gives_every_text_one_sentiment_its_topics_or_none_and_each_flag(texts: Mapping[str, str], context: str | None) -> None:
+    above = content_key(context) if context else NO_CONTEXT
+    table = reading_rows({(key, above): (text, context) for key, text in texts.items()}, Weighing())
+    assert conform(OPINIONS, table).equals(table)
+    for key, text in texts.items():
+        read = Weighing().read([text], [context])
+        rows = [row for row in table.to_pylist() if row["content_key"] == key]
+        assert {(row["context_key"], row["weights_digest"]) for row in rows} == {(above, "a" * 64)}
+        (sentiment,) = (row for row in rows if row["task"] == "sentiment")
+        assert [sentiment[f"{name}_probability"] for name in SENTIMENTS] == list(read.sentiment[0])
+        assert sentiment["label"] == label_of(read.sentiment[0])
+        topics = {row["label"]: row["probability"] for row in rows if row["task"] == "topic"}
+        held = {topic: value for topic, value in zip(Weighing.topic_ids, read.topics[0], strict=True) if value >= 0.5}
+        assert topics == (held or {NONE_LABEL: None})
+        (toxic,) = (row for row in rows if row["task"] == "toxic")
+        assert (toxic["probability"], toxic["label"]) == (read.flags["toxic"][0], "yes" if read.flags["toxic"][0] >= 0.5 else "no")
+
+
 def test_label_rows_pass_their_suite() -> None:
-    texts = {f"{number:064x}": "Tết vui" for number in range(3)}
-    assert failures(run_suite(OPINIONS, sentiment_rows(texts, Weighing()))) == []
+    texts = {(f"{number:064x}", above): ("Tết vui", None) for number in range(3) for above in (NO_CONTEXT, "b" * 64)}
+    assert failures(run_suite(OPINIONS, reading_rows(texts, Weighing()))) == []
 
 
-def test_contents_are_the_distinct_texts_of_posts() -> None:
-    rows = [
-        {"content_key": "b", "kind": "comment", "title": "của bài", "text": "lời bình"},
-        {"content_key": "a", "kind": "article", "title": "Tít", "text": "Bài"},
-        {"content_key": "a", "kind": "article", "title": "Tít", "text": "Bài"},
-    ]
-    assert list(contents(pl.DataFrame(rows)).items()) == [("a", "Tít\nBài"), ("b", "lời bình")]
+def post(key: str, content: str, kind: str, title: str | None, text: str, parent: str | None = None) -> dict[str, str | None]:
+    return {"post_key": key, "content_key": content, "kind": kind, "title": title, "text": text, "parent_key": parent}
+
+
+TALK = pl.DataFrame(
+    [
+        post("1", "b", "comment", "của bài", "lời bình"),
+        post("2", "b", "comment", None, "lời bình", "3"),
+        post("3", "a", "article", "Tít", "Bài"),
+        post("4", "a", "article", "Tít", "Bài"),
+        post("5", "c", "post", None, "x" * 300),
+        post("6", "b", "comment", None, "lời bình", "5"),
+        post("7", "b", "comment", "", "lời bình", "hôm qua"),
+    ],
+    schema_overrides={"parent_key": pl.String},
+)
+
+
+def test_a_comment_is_read_under_its_title_or_its_parents() -> None:
+    found = with_contexts(TALK)
+    assert found["context"].to_list() == ["của bài", "Tít", None, None, None, "x" * 200, None]
+    assert found["context_key"].to_list() == [content_key(text) if text else NO_CONTEXT for text in found["context"].to_list()]
+
+
+def test_a_text_is_read_once_and_once_in_each_context_by_who_reads_it() -> None:
+    assert texts_of(TALK, in_context=False) == {("a", ""): ("Tít\nBài", None), ("b", ""): ("lời bình", None), ("c", ""): ("x" * 300, None)}
+    read = texts_of(TALK, in_context=True)
+    assert len(read) == 6
+    assert {context for (key, _), (_, context) in read.items() if key == "b"} == {"của bài", "Tít", "x" * 200, None}
+
+
+def test_the_labels_of_a_post_are_those_of_all_who_label_it() -> None:
+    posts = pl.DataFrame(
+        [("1", "b", "x"), ("2", "b", ""), ("3", "a", ""), ("4", "c", "")], ["post_key", "content_key", "context_key"], orient="row"
+    )
+    schema = ["content_key", "context_key", "label"]
+    head = pl.DataFrame([("b", "x", "tet"), ("b", "", "none"), ("a", "", "none"), ("c", "", "tet")], schema, orient="row")
+    rules = pl.DataFrame([("b", "", "metro"), ("a", "", "none")], schema, orient="row")
+    said = [(Labeller("a" * 64, reads_contexts=True), head), (Labeller("b" * 64, reads_contexts=False), rules)]
+    assert joined(posts, said).rows() == [("1", "metro"), ("1", "tet"), ("2", "metro"), ("3", "none"), ("4", None)]
+
+
+def test_phrases_find_only_the_topics_that_the_model_does_not_know() -> None:
+    model = Weighing()
+    known, others = topic_labellers(model, REGISTRY)
+    assert (known, others.digest) == (Labeller("a" * 64, reads_contexts=True), topic_terms(REGISTRY, model.topic_ids).digest)
+    assert set(topic_terms(REGISTRY, model.topic_ids).terms) == {topic.id for topic in REGISTRY.topics} - set(model.topic_ids)
+    model.topic_ids = tuple(topic.id for topic in REGISTRY.topics)
+    assert topic_labellers(model, REGISTRY) == [known]
 
 
 POSTS = pl.DataFrame(
@@ -114,21 +181,17 @@ POSTS = pl.DataFrame(
 )
 
 
-def labels(*pairs: tuple[str, str]) -> pl.DataFrame:
-    return pl.DataFrame(list(pairs), schema={"content_key": pl.String, "label": pl.String}, orient="row")
-
-
-def places(*pairs: tuple[str, str]) -> pl.DataFrame:
+def of_posts(*pairs: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(list(pairs), schema={"post_key": pl.String, "label": pl.String}, orient="row")
 
 
-def test_posts_of_one_text_share_its_labels_but_have_their_own_places() -> None:
+def test_each_post_is_joined_with_its_labels_and_places() -> None:
     mentions = join_mentions(
         BEFORE,
         POSTS,
-        labels(("a", "positive"), ("b", "negative")),
-        labels(("a", "tet"), ("a", "traffic"), ("b", "none")),
-        places(("1", "hcm"), ("1", "hcm-d-quan-1"), ("2", "none"), ("3", "none")),
+        of_posts(("1", "positive"), ("2", "positive"), ("3", "negative")),
+        of_posts(("1", "tet"), ("1", "traffic"), ("2", "tet"), ("2", "traffic"), ("3", "none")),
+        of_posts(("1", "hcm"), ("1", "hcm-d-quan-1"), ("2", "none"), ("3", "none")),
         "m",
     )
     assert sorted(mentions.posts.select("post_key", "sentiment").iter_rows()) == [("1", "positive"), ("2", "positive"), ("3", "negative")]
@@ -149,8 +212,8 @@ def test_posts_of_one_text_share_its_labels_but_have_their_own_places() -> None:
 
 @pytest.mark.parametrize("lacking", [0, 1, 2])
 def test_a_post_that_lacks_a_label_of_any_task_stops_the_figures(lacking: int) -> None:
-    whole, part = labels(("a", "none"), ("b", "none")), labels(("a", "none"))
+    whole, part = of_posts(*((key, "none") for key in "123")), of_posts(("1", "none"), ("2", "none"))
     sentiment, topics = (part if index == lacking else whole for index in range(2))
-    named = places(("1", "none"), ("2", "none"), *([] if lacking == 2 else [("3", "none")]))
+    named = of_posts(("1", "none"), ("2", "none"), *([] if lacking == 2 else [("3", "none")]))
     with pytest.raises(UnlabelledError, match="2025-06-30: 1 labels are missing"):
         join_mentions(BEFORE, POSTS, sentiment, topics, named, "m")

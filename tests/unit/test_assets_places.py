@@ -198,9 +198,7 @@ def test_every_agency_that_is_named_holds_on_the_day_and_has_the_topic() -> None
 
 def test_a_post_has_its_agencies_or_the_reason_why_none() -> None:
     posts = frame(post(1, "rác quận 3"), post(2, "vui"), post(3, "rác Bình Dương"), post(4, "rác")).with_columns(event_date=pl.lit(BEFORE))
-    topics = pl.DataFrame(
-        [(f"{n + 100:064x}", "none" if n == 2 else "waste") for n in (1, 2, 3, 4)], ["content_key", "label"], orient="row"
-    )
+    topics = pl.DataFrame([(f"{n:064x}", "none" if n == 2 else "waste") for n in (1, 2, 3, 4)], ["post_key", "label"], orient="row")
     named = [(1, "hcm-d-quan-3"), (2, "none"), (3, "binh-duong"), (4, "none")]
     places = pl.DataFrame([(f"{n:064x}", place) for n, place in named], ["post_key", "label"], orient="row")
     table = agency_rows(posts, topics, places, AREAS, RULES, NAMES)

@@ -63,10 +63,13 @@ def right_row(table: Table, number: int) -> dict[str, Any]:
         row["mentions"] = sum(counts.values())
         for name, count in counts.items():
             low, high = wilson(count, row["mentions"])
-            row |= {f"{name}_count": count, f"{name}_share": count / row["mentions"], f"{name}_share_low": low, f"{name}_share_high": high}
+            row[f"{name}_count"] = count
+            if f"{name}_share" in row:
+                row |= {f"{name}_share": count / row["mentions"], f"{name}_share_low": low, f"{name}_share_high": high}
         # Few kinds and hours: the rest of the key tells the rows apart.
         row |= {"event_hour": number % 24} if "event_hour" in row else {}
-        row["source_kind"] = RULES[table.name].allowed["source_kind"][number // 24 if "event_hour" in row else number % 6]
+        if "source_kind" in row:
+            row["source_kind"] = RULES[table.name].allowed["source_kind"][number // 24 if "event_hour" in row else number % 6]
     if table.name == "gold.accounting":
         row |= {
             "connector": f"connector {number}",

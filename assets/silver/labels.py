@@ -1,0 +1,92 @@
+"""The labels of posts, read from silver.opinions.
+
+Belongs here: which labeller's rows hold for a post. Not here: making labels (opinions.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+
+from assets.silver.answered import NO_CONTEXT
+from assets.silver.tagging import topic_terms
+from lake_config.registry import Registry
+from lake_config.storage import Lake
+from ml.language_model import Readings
+
+NONE_LABEL = "none"
+
+
+class TextModel(Protocol):
+    """What labelling needs of a language model, see ml.language_model.LanguageModel."""
+
+    model_id: str
+    weights_digest: str
+    topic_ids: tuple[str, ...]
+    topic_thresholds: NDArray[np.float64]
+    flags: tuple[str, ...]
+    flag_thresholds: dict[str, float]
+
+    @property
+    def reads_contexts(self) -> bool:
+        """Whether what it says of a text depends on what the text answers."""
+        ...
+
+    def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
+        """What it says of each text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Who labels texts, by digest, and whether it looks at what a text answers."""
+
+    digest: str
+    reads_contexts: bool
+
+
+def sentiment_labellers(model: TextModel) -> list[Labeller]:
+    """Who says the sentiment of a text."""
+    return [Labeller(model.weights_digest, model.reads_contexts)]
+
+
+def topic_labellers(model: TextModel, registry: Registry) -> list[Labeller]:
+    """Who says the topics of a text: the model those it knows, the registry's phrases the others."""
+    head = sentiment_labellers(model) if model.topic_ids else []
+    terms = topic_terms(registry, model.topic_ids)
+    return [*head, Labeller(terms.digest, reads_contexts=False)] if terms.terms else head
+
+
+def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:
+    """Labels already known: rows (content_key, context_key, label) of one task and weights for the given texts, each once."""
+    columns = ["content_key", "context_key", "label", "weights_digest"]
+    rows = lake.read("silver.opinions", at.file_uris(file_pruning_predicate=[("task", "=", task)]), columns)
+    wanted = rows.filter((pl.col("weights_digest") == digest) & pl.col("content_key").is_in(keys.implode()))
+    return wanted.select("content_key", "context_key", "label").unique().sort("content_key", "context_key", "label")
+
+
+def labels_of_posts(lake: Lake, at: DeltaTable, task: str, labellers: Sequence[Labeller], posts: pl.DataFrame) -> pl.DataFrame:
+    """Rows (post_key, label) of one task for posts (post_key, content_key, context_key), each pair once.
+
+    The label is null where a labeller has not read the text yet, 'none' where no labeller found anything.
+    """
+    keys = posts["content_key"].unique()
+    return joined(posts, [(labeller, labels_of(lake, at, task, labeller.digest, keys)) for labeller in labellers])
+
+
+def joined(posts: pl.DataFrame, said: Sequence[tuple[Labeller, pl.DataFrame]]) -> pl.DataFrame:
+    """As `labels_of_posts`, from the rows (content_key, context_key, label) of each labeller."""
+    texts = posts.select("post_key", "content_key", "context_key")
+    parts = []
+    for labeller, rows in said:
+        seen = texts if labeller.reads_contexts else texts.with_columns(context_key=pl.lit(NO_CONTEXT))
+        parts.append(seen.join(rows, on=["content_key", "context_key"], how="left").select("post_key", "label"))
+    labels = pl.concat(parts).unique()
+    missing = labels.filter(pl.col("label").is_null())
+    named = labels.filter(pl.col("label") != NONE_LABEL).join(missing, on="post_key", how="anti")
+    others = labels.filter(pl.col("label") == NONE_LABEL).join(pl.concat([named, missing]), on="post_key", how="anti")
+    return pl.concat([missing, named, others]).sort("post_key", "label")
