@@ -17,7 +17,7 @@ REFINE = dg.define_asset_job(
 MAINTAIN = dg.define_asset_job(
     "maintain",
     selection=dg.AssetSelection.groups("maintenance"),
-    description="Compact the event days that lie in many files.",
+    description="Compact the event days that lie in many files; propose topics that came up.",
     executor_def=dg.in_process_executor,
 )
 JOBS = [COLLECT, REFINE, MAINTAIN]

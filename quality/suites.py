@@ -104,6 +104,7 @@ RULES: Mapping[str, Rules] = {
     "gold.topic_daily": _FIGURES,
     "gold.place_daily": _FIGURES,
     "gold.cause_daily": Rules(equal={"sum_of_sentiment_counts": (_sums(), "mentions")}),
+    "gold.topic_proposals": Rules(allowed={"status": ["proposed"]}),
     "gold.source_findings": Rules(allowed={"severity": ["error", "warn"]}),
     "gold.accounting": Rules(
         equal={"accounted_rows": (pl.sum_horizontal("kept", "superseded", "duplicate", "rejected", "withdrawn"), "landed")},

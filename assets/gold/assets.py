@@ -1,13 +1,14 @@
 """The gold assets: the account first, then the figures, so that no figure is published over an account that does not add up."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import polars as pl
 import pyarrow as pa
 
 from assets.gold.build import FIGURES, GoldDays
+from assets.gold.proposals import propose_day
 from assets.publishing import publish
 from assets.support import (
     EVENT_DAYS,
@@ -22,6 +23,7 @@ from assets.support import (
     suite_spec,
     table_spec,
 )
+from assets.times import local_day
 from quality.runner import QualityError
 
 HEARD_SPEC = dg.AssetCheckSpec(
@@ -136,7 +138,40 @@ def heard(by_day: Mapping[date, pa.Table]) -> dg.AssetCheckResult:
     )
 
 
+@dg.multi_asset(
+    name="propose_topics",
+    specs=[
+        table_spec(
+            "gold.topic_proposals",
+            deps=[
+                dg.AssetDep(asset_key(name), partition_mapping=dg.AllPartitionMapping())
+                for name in ("silver.posts", "silver.topic_mentions", "silver.tombstones")
+            ],
+            kinds=("gold",),
+        ).replace_attributes(group_name="maintenance")
+    ],
+    check_specs=[suite_spec("gold.topic_proposals")],
+    retry_policy=RETRY_FAULTS,
+    pool="gold",
+)
+def topic_proposals(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
+    """The subjects that came up in the week that ended yesterday (local), among texts without a topic; with the nightly maintenance."""
+    gate = QualityGate(context, lake.lake, ["gold.topic_proposals"])
+    day = local_day(datetime.now(UTC)) - timedelta(days=1)
+    try:
+        found = propose_day(lake.lake, day, stamp(context, "gold.topic_proposals"), gate)
+    except QualityError as error:
+        gate.record()
+        yield from gate.results()
+        raise refused(error) from error
+    gate.record()
+    yield dg.MaterializeResult(
+        asset_key=asset_key("gold.topic_proposals"), metadata={"event_day": day.isoformat(), "proposals": len(found)}
+    )
+    yield from gate.results()
+
+
 QUALITY_RESULTS_SPEC = table_spec("gold.quality_results", deps=["gold.accounting", *FIGURES], kinds=("gold",), is_fresh=False)
 """Written by every gate along with the tables it checks."""
 
-GOLD_ASSETS = [accounting, figures]
+GOLD_ASSETS = [accounting, figures, topic_proposals]

@@ -140,6 +140,25 @@ CAUSE_DAILY = Table(
     owner="team:policy-analytics",
 )  # fmt: skip
 
+_UNTOLD = ("silver.topic_mentions.topic_id", "silver.topic_mentions.post_key", "silver.posts.text", "silver.posts.title")
+TOPIC_PROPOSALS = Table(
+    name="gold.topic_proposals",
+    description="Subjects that came up in the week that ends on the day among texts without a topic, against the four weeks before. Proposals to people: none becomes a topic by itself. Only phrases of ten distinct texts and ten distinct voices or more.",
+    description_vi="Chủ đề mới nổi trong tuần kết thúc vào ngày này, trong các bài chưa thuộc chủ đề nào, so với bốn tuần trước. Chỉ là đề xuất: con người quyết định có thêm vào danh mục hay không. Chỉ gồm cụm từ có từ mười văn bản và mười tiếng nói khác nhau trở lên.",
+    columns=(
+        _DAY,
+        Column("term", STRING, "The leading phrase.", inputs=_UNTOLD, label_vi="Cụm từ chính"),
+        Column("other_terms", STRING, "Phrases that mostly the same texts say, parted by semicolons.", inputs=_UNTOLD, label_vi="Cụm từ đi cùng"),
+        *_counts(),
+        Column("texts_before", INT, "Distinct texts of the four weeks before that say one of the phrases.", inputs=_UNTOLD, label_vi="Văn bản bốn tuần trước"),
+        Column("score", FLOAT, "How much more the leading phrase is said than before, in standard deviations (log-odds with informative prior).", inputs=_UNTOLD, label_vi="Điểm nổi bật"),
+        Column("example_keys", STRING, "Keys of at most five texts, parted by spaces, for who may read them in silver.", inputs=("silver.posts.content_key",), label_vi="Mã văn bản ví dụ"),
+        Column("status", STRING, "proposed.", label_vi="Trạng thái"),
+    ),
+    key=("event_date", "term"),
+    owner="team:policy-analytics",
+)  # fmt: skip
+
 
 def _bronze(*names: str) -> tuple[str, ...]:
     return tuple(f"bronze.{connector}.{name}" for connector in CONNECTOR_TABLES for name in names)
@@ -259,6 +278,7 @@ GOLD = (
     TOPIC_DAILY,
     PLACE_DAILY,
     CAUSE_DAILY,
+    TOPIC_PROPOSALS,
     SOURCE_DAILY,
     SOURCE_HOURLY,
     SOURCE_FINDINGS,

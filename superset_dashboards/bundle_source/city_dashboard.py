@@ -85,6 +85,7 @@ ROWS: Sequence[tuple[Block, ...]] = (
     (Block("by-topic", 6, 70), Block("top-negative-topics", 6, 70)),
     (Block("topics-over-time", 12, 42),),
     (Block("causes", 12, 70),),
+    (Block("topic-proposals", 12, 42),),
     _heading("heading-places", "Theo địa bàn", "*By place*"),
     (Block("by-place", 6, 70), Block("top-negative-places", 6, 70)),
     _heading("heading-trust", "Dữ liệu có đáng tin không", "*Coverage, freshness, accounting and quality*"),

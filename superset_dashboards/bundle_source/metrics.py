@@ -80,6 +80,18 @@ def opinion_metrics(labels: Iterable[str] = SENTIMENTS) -> tuple[Metric, ...]:
     return tuple(metrics)
 
 
+def proposal_metrics() -> tuple[Metric, ...]:
+    """Metrics of proposed topics. The windows of two days overlap, so of several days the largest value counts, never the sum."""
+    largest = "Giá trị lớn nhất trong các ngày được chọn."
+    return (
+        Metric("mentions", "MAX(mentions)", "Lượt đề cập trong tuần", largest),
+        Metric("unique_texts", "MAX(unique_texts)", "Văn bản trong tuần", largest),
+        Metric("distinct_voices", "MAX(distinct_voices)", "Tiếng nói trong tuần", largest),
+        Metric("texts_before", "MAX(texts_before)", "Văn bản bốn tuần trước", largest),
+        Metric("score", "MAX(score)", "Điểm nổi bật", largest, ".1f"),
+    )
+
+
 def label_metrics() -> tuple[Metric, ...]:
     """Metrics of the dataset with one row per sentiment label."""
     return (

@@ -24,12 +24,15 @@ OWN_FACTS = {
     "silver.place_mentions.model_id": "which rules ran",
     "silver.place_mentions.weights_digest": "which rules ran",
     "silver.clusters.model_id": "which rules ran",
+    "gold.topic_proposals.status": "what people did with it",
     "gold.source_daily.is_expected": "what the registry expects",
     **{f"gold.quality_results.{column.name}": "about a check, not about a post" for column in TABLES["gold.quality_results"].columns},
 }
 PERSONAL = re.compile(
     r"author|user|account_|account$|person|people|profile|handle|nick|phone|email|mail|address|native_id|payload|(^|_)(post|parent)_key"
 )
+SAID_BY_MANY = {"gold.topic_proposals.term", "gold.topic_proposals.other_terms"}
+"""Words of posts all the same: phrases of ten distinct texts and voices or more, persons' names left out (ml/emerging.py)."""
 RAW_TEXT = {"silver.posts.text", "silver.posts.title", "silver.posts.url", "silver.posts.parent_key"}
 
 
@@ -94,6 +97,7 @@ def personal_columns(declared: Table) -> list[str]:
     for column in declared.columns:
         is_count = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         comes_from_person = "silver.posts.author_key" in column.inputs or bool(RAW_TEXT & set(column.inputs))
+        comes_from_person &= f"{declared.name}.{column.name}" not in SAID_BY_MANY
         if PERSONAL.search(column.name) or (comes_from_person and not is_count):
             found.append(column.name)
     return found
