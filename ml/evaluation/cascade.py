@@ -25,7 +25,7 @@ MOST_LOST = 0.005
 ALWAYS = 2.0
 """A threshold that no probability reaches: the upper stage is asked for every text."""
 _STEPS = np.arange(0.34, 1.0, 0.01)
-_TOPIC_STEPS = np.arange(0.2, 0.81, 0.05)
+_TOPIC_STEPS = np.arange(0.05, 0.91, 0.05)
 _USUAL = 0.5
 
 
