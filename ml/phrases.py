@@ -52,14 +52,14 @@ class PhraseFinder:
                 origin += [(number, at) for at in range(start - 1, end)]
         if words:
             matches = self._matcher(self._doc(self._vocab, words=words))
-            for start, end in _longest([(start, end) for _, start, end in matches]):
+            for start, end in longest([(start, end) for _, start, end in matches]):
                 number, at = origin[start]
                 found[number].append((at, at + end - start))
         return found
 
 
-def _longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those of the spans that stay when of two that overlap the shorter goes, or the later of two as long; in order."""
+def longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of the spans (end excluded) that stay when of two that overlap the shorter goes, or the later of two as long; in order."""
     spans.sort(key=lambda span: (span[0] - span[1], span[0]))
     taken: set[int] = set()
     kept = []

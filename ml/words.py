@@ -89,3 +89,8 @@ def cut(text: str, pieces: Cutter) -> list[str]:
 def one_tone(word: str) -> str:
     """A lower-case word with its tone mark where `words_of` has it."""
     return _NEW_TONE.sub(_old_tone, word)
+
+
+def as_matched(text: str) -> str:
+    """A text in NFC with its letters small and the tones in one spelling; as long as it was."""
+    return one_tone(_plain_capital(text).lower())

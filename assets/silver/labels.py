@@ -55,10 +55,12 @@ def sentiment_labellers(model: TextModel) -> list[Labeller]:
 
 
 def topic_labellers(model: TextModel, registry: Registry) -> list[Labeller]:
-    """Who says the topics of a text: the model those it knows, the registry's phrases the others."""
+    """Who says the topics of a text: the model those it knows, and the registry's phrases all of them.
+
+    Together they were measured better than either alone (see docs/decisions.md), and a topic added without training has its phrases.
+    """
     head = sentiment_labellers(model) if model.topic_ids else []
-    terms = topic_terms(registry, model.topic_ids)
-    return [*head, Labeller(terms.digest, reads_contexts=False)] if terms.terms else head
+    return [*head, Labeller(topic_terms(registry).digest, reads_contexts=True)]
 
 
 def labels_of(lake: Lake, at: DeltaTable, task: str, digest: str, keys: pl.Series) -> pl.DataFrame:

@@ -9,19 +9,22 @@ from functools import cached_property, lru_cache
 from lake_config.registry import Registry
 from ml.matching import PhraseTagger
 
+PHRASES_ID = "topic-phrases-2"
+"""Name of the rules: a text has the labels whose phrases it or what it answers says."""
+
 
 @dataclass(frozen=True)
 class TermSet:
-    """Phrases per label, and the digest that names exactly this set of them."""
+    """Phrases per label, the name of the rules that read them, and the digest that names exactly this set and these rules."""
 
     task: str
     terms: Mapping[str, tuple[str, ...]]
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of the terms: the 'weights digest' of a rule set."""
+        """SHA-256 of the rules' name and the canonical JSON of the terms: the 'weights digest' of a rule set."""
         canonical = json.dumps({k: sorted(v) for k, v in self.terms.items()}, ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return hashlib.sha256(f"{PHRASES_ID} {canonical}".encode()).hexdigest()
 
     @cached_property
     def tagger(self) -> PhraseTagger:
@@ -30,6 +33,6 @@ class TermSet:
 
 
 @lru_cache(maxsize=8)
-def topic_terms(registry: Registry, known: tuple[str, ...] = ()) -> TermSet:
-    """The names and keywords of the registry's topics but those `known` to a model; they do not change by day."""
-    return TermSet("topic", {topic.id: (topic.name_vi, *topic.keywords) for topic in registry.topics if topic.id not in known})
+def topic_terms(registry: Registry) -> TermSet:
+    """The names and keywords of the registry's topics; they do not change by day."""
+    return TermSet("topic", {topic.id: (topic.name_vi, *topic.keywords) for topic in registry.topics})

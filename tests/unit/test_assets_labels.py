@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from assets.gold.mentions import UnlabelledError, join_mentions
 from assets.silver.answered import NO_CONTEXT, with_contexts
 from assets.silver.labels import NONE_LABEL, Labeller, joined, topic_labellers
-from assets.silver.opinions import reading_rows, rule_rows, texts_of
+from assets.silver.opinions import reading_rows, rule_rows, texts_of, without_contexts
 from assets.silver.tagging import TermSet, topic_terms
 from lake_config.registry import load_registry
 from lake_config.storage import conform
@@ -75,7 +75,7 @@ TEXTS = st.dictionaries(st.integers(0, 10**9).map(lambda number: f"{number:064x}
 
 @given(TEXTS)
 def test_the_phrases_give_every_text_a_topic_or_none(texts: Mapping[str, str]) -> None:
-    topics = rule_rows(texts, TERMS)
+    topics = rule_rows({(key, NO_CONTEXT): (text, None) for key, text in texts.items()}, TERMS)
     assert conform(OPINIONS, topics).equals(topics)
     found: dict[str, set[str]] = {}
     for row in topics.to_pylist():
@@ -88,6 +88,12 @@ def test_the_phrases_give_every_text_a_topic_or_none(texts: Mapping[str, str]) -
         says_traffic = ("kẹt", "xe") in pairwise(words)
         assert ("traffic" in labels) == says_traffic
         assert (NONE_LABEL in labels) == (labels == {NONE_LABEL})
+
+
+def test_the_phrases_of_what_a_text_answers_count_too() -> None:
+    rows = rule_rows({("a", "x"): ("vui", "kẹt xe"), ("a", ""): ("vui", None), ("b", "x"): ("Tết", "kẹt xe dịp Tết")}, TERMS).to_pylist()
+    found = [(row["content_key"], row["context_key"], row["label"]) for row in rows]
+    assert found == [("a", "x", "traffic"), ("a", "", "none"), ("b", "x", "tet"), ("b", "x", "traffic")]
 
 
 @given(TEXTS, st.sampled_from([None, "bài"]))
@@ -139,8 +145,8 @@ def test_a_comment_is_read_under_its_title_or_its_parents() -> None:
 
 
 def test_a_text_is_read_once_and_once_in_each_context_by_who_reads_it() -> None:
-    assert texts_of(TALK, in_context=False) == {("a", ""): ("Tít\nBài", None), ("b", ""): ("lời bình", None), ("c", ""): ("x" * 300, None)}
-    read = texts_of(TALK, in_context=True)
+    read = texts_of(TALK)
+    assert without_contexts(read) == {("a", ""): ("Tít\nBài", None), ("b", ""): ("lời bình", None), ("c", ""): ("x" * 300, None)}
     assert len(read) == 6
     assert {context for (key, _), (_, context) in read.items() if key == "b"} == {"của bài", "Tít", "x" * 200, None}
 
@@ -156,13 +162,12 @@ def test_the_labels_of_a_post_are_those_of_all_who_label_it() -> None:
     assert joined(posts, said).rows() == [("1", "metro"), ("1", "tet"), ("2", "metro"), ("3", "none"), ("4", None)]
 
 
-def test_phrases_find_only_the_topics_that_the_model_does_not_know() -> None:
+def test_phrases_say_topics_beside_the_model_and_alone_where_it_knows_none() -> None:
     model = Weighing()
-    known, others = topic_labellers(model, REGISTRY)
-    assert (known, others.digest) == (Labeller("a" * 64, reads_contexts=True), topic_terms(REGISTRY, model.topic_ids).digest)
-    assert set(topic_terms(REGISTRY, model.topic_ids).terms) == {topic.id for topic in REGISTRY.topics} - set(model.topic_ids)
-    model.topic_ids = tuple(topic.id for topic in REGISTRY.topics)
-    assert topic_labellers(model, REGISTRY) == [known]
+    phrases = Labeller(topic_terms(REGISTRY).digest, reads_contexts=True)
+    assert topic_labellers(model, REGISTRY) == [Labeller("a" * 64, reads_contexts=True), phrases]
+    model.topic_ids = ()
+    assert topic_labellers(model, REGISTRY) == [phrases]
 
 
 POSTS = pl.DataFrame(

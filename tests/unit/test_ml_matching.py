@@ -1,9 +1,12 @@
 """Phrase matching: whole words, longest phrase, case, diacritics."""
 
+import unicodedata
+
 import pytest
 
 from lake_config.errors import ConfigError
 from ml.matching import PhraseTagger
+from ml.normalise import fold
 
 TERMS = {
     "q1": ["Quận 1", "Q.1", "Q1"],
@@ -46,6 +49,11 @@ def tagger() -> PhraseTagger:
         ("Metro chạy êm", ["metro"]),
         ("metro chay em", ["metro"]),
         ("quý khách", ["quy"]),
+        ("Q. 1 đông, (Q.1)", ["q1"]),
+        ("xq1 q1x q_1 q1_", []),
+        ("kẹt xe🚗", ["traffic"]),
+        ("ket xe 🚗", ["traffic"]),
+        ("kẹt xe" * 3, []),
         ("trời đẹp", []),
         ("", []),
         ("\ud800", []),
@@ -53,6 +61,16 @@ def tagger() -> PhraseTagger:
 )
 def test_tags(tagger: PhraseTagger, text: str, tags: list[str]) -> None:
     assert tagger.tags([text]) == [tags]
+
+
+def test_a_phrase_is_found_where_it_stands_and_as_it_is_listed(tagger: PhraseTagger) -> None:
+    for text in ("Ồ, KẸT XE ở Hoà Bình", "o, ket xe o hoa binh", "Ồ, kẹt xe ở Hòa Bi\u0300nh"):
+        composed = unicodedata.normalize("NFC", text)
+        (found,) = tagger.find([text])
+        assert [(one.tags, one.listed, fold(composed[one.start : one.end])) for one in found] == [
+            (("traffic",), "kẹt xe", "ket xe"),
+            (("hoa-binh",), "Hoà Bình", "hoa binh"),
+        ]
 
 
 def test_texts_do_not_touch_each_other(tagger: PhraseTagger) -> None:
