@@ -35,6 +35,11 @@ _NON_NEGATIVE_SUFFIXES = ("_count", "_weight", "_bytes", "_sources", "_attempts"
 _NON_NEGATIVE = (
     "mentions",
     "unique_texts",
+    "distinct_messages",
+    "span_minutes",
+    "burst_minutes",
+    "posts_per_minute",
+    "interval_variation",
     "distinct_voices",
     "landed",
     "kept",
@@ -136,7 +141,7 @@ def expectations(table: Table) -> list[Any]:
             made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=regex))
         if name in _NON_NEGATIVE or name.endswith(_NON_NEGATIVE_SUFFIXES):
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0))
-        if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold", "similarity"}:
+        if name.endswith(_SHARES) or name in {"spam_score", "probability", "threshold", "similarity", "mean_similarity"}:
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=1 + _TOLERANCE))
         if name == "event_hour":
             made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=0, max_value=23))

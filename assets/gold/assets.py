@@ -36,7 +36,15 @@ EVENT_DAY, BEGUN = "lake/event_day", "lake/findings_begun"
 error began on it."""
 _FINDINGS_SHOWN = 50
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
-_SILVER = ["silver.posts", "silver.opinions", "silver.place_mentions", "silver.topic_mentions", "silver.tombstones", "gold.accounting"]
+_SILVER = [
+    "silver.posts",
+    "silver.opinions",
+    "silver.place_mentions",
+    "silver.topic_mentions",
+    "silver.clusters",
+    "silver.tombstones",
+    "gold.accounting",
+]
 _DAYS_AT_ONCE = 31
 """Event days whose keys are held in memory at once."""
 

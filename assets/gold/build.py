@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from assets.gold.accounting import accounting_rows
+from assets.gold.copies import copies
 from assets.gold.expectation import HISTORY_DAYS
 from assets.gold.figures import causes, sentiment_by
 from assets.gold.findings import hours_over, judge
@@ -32,12 +33,14 @@ FIGURES = (
     "gold.topic_daily",
     "gold.place_daily",
     "gold.cause_daily",
+    "gold.copies_daily",
     "gold.source_daily",
     "gold.source_hourly",
     "gold.source_findings",
 )
 _LANDED_COLUMNS = ("event_date", "source_id", "native_id", "fetched_at", "batch_id", "row_number", "payload_sha256")
-_POST_COLUMNS = ("event_date", "event_hour", "source_id", "source_kind", "content_key", "author_key", *COLUMNS)
+_POST_COLUMNS = ("event_date", "event_hour", "source_id", "source_kind", "content_key", "author_key", "kind", "published_at", *COLUMNS)
+_CLUSTER_COLUMNS = ("event_date", "post_key", "content_key", "cluster_key", "similarity", "sketch")
 NO_TOPIC, NO_PLACE = "Không thuộc chủ đề nào", "Không nhắc địa bàn"
 
 
@@ -74,6 +77,13 @@ def by_label(name: str, rows: pl.DataFrame, dimension: str, names: Mapping[str, 
         label = pl.col(f"{dimension}_id")
         counted = _covered(counted.with_columns(label.replace_strict(dict(names), default=label).alias(f"{dimension}_name")), daily)
     return _rows(name, counted)
+
+
+def copies_daily(mentions: DayMentions, topics: Mapping[str, str]) -> pa.Table:
+    """gold.copies_daily of one day; `topics` gives the Vietnamese name of each id."""
+    found = copies(mentions.posts, mentions.topics.select("post_key", "topic_id"))
+    label = pl.col("topic_id")
+    return _rows("gold.copies_daily", found.with_columns(topic_name=label.replace_strict(dict(topics), default=label)))
 
 
 class GoldDays:
@@ -177,7 +187,11 @@ class GoldDays:
             for task, labellers in (("sentiment", sentiment_labellers(model)), ("topic", topic_labellers(model, self.registry)))
         )
         places = PerDay(self._read("silver.place_mentions", ["event_date", "post_key", "content_key", "place_id"]))
-        return {day: join_mentions(day, posts, sentiment, topics, places_of(places[day]), model.model_id) for day, posts in current.items()}
+        clusters = PerDay(self._read("silver.clusters", _CLUSTER_COLUMNS))
+        return {
+            day: join_mentions(day, posts, sentiment, topics, places_of(places[day]), clusters[day], model.model_id)
+            for day, posts in current.items()
+        }
 
     def figures(self, model: TextModel) -> dict[str, dict[date, pa.Table]]:
         """The figure tables by name and day."""
@@ -193,6 +207,7 @@ class GoldDays:
             made["gold.topic_daily"][day] = by_label("gold.topic_daily", of_day.topics, "topic", topics, of_day.model_id, daily)
             made["gold.place_daily"][day] = by_label("gold.place_daily", of_day.places, "place", places, of_day.model_id, daily)
             made["gold.cause_daily"][day] = _rows("gold.cause_daily", causes(said[day], of_day.posts, topics, of_day.model_id))
+            made["gold.copies_daily"][day] = copies_daily(of_day, topics)
             made["gold.source_daily"][day] = _rows("gold.source_daily", daily)
             made["gold.source_hourly"][day] = _rows("gold.source_hourly", self.hourly[day])
             made["gold.source_findings"][day] = _rows("gold.source_findings", health[day].findings)

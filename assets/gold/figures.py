@@ -33,12 +33,13 @@ def wilson(count: int, total: int, z: float = Z_95) -> tuple[float, float]:
 def sentiment_by(mentions: pl.DataFrame, dimensions: Sequence[str], model_id: str) -> pl.DataFrame:
     """Counts, shares and 95 % intervals by the given dimensions.
 
-    `mentions`: one row per mention (and per topic or place where that is a dimension) with post_key, content_key, author_key, sentiment
-    and the dimensions. The result is sorted by the dimensions; shares are 0 to 1.
+    `mentions`: one row per mention (and per topic or place where that is a dimension) with post_key, content_key, cluster_key, author_key,
+    sentiment and the dimensions. The result is sorted by the dimensions; shares are 0 to 1.
     """
     grouped = mentions.group_by(dimensions).agg(
         mentions=pl.col("post_key").n_unique().cast(pl.Int64),
         unique_texts=pl.col("content_key").n_unique().cast(pl.Int64),
+        distinct_messages=pl.col("cluster_key").n_unique().cast(pl.Int64),
         distinct_voices=pl.col("author_key").drop_nulls().n_unique().cast(pl.Int64),
         **{f"{name}_count": (pl.col("sentiment") == name).sum().cast(pl.Int64) for name in SENTIMENTS},
     )

@@ -12,9 +12,15 @@ class UnlabelledError(LakeError):
     """Texts of the day have no label of the current model: the figures would leave them out."""
 
 
+_KEPT = (
+    *("post_key", "content_key", "author_key", "source_kind", "source_id", "event_date", "event_hour", "sentiment"),
+    *("cluster_key", "similarity", "is_long", "kind", "published_at"),
+)
+
+
 @dataclass(frozen=True)
 class DayMentions:
-    """One row per post (latest version) with its sentiment; and the posts' topics and places, one row per pair."""
+    """One row per post (latest version) with its sentiment and cluster; and the posts' topics and places, one row per pair."""
 
     day: date
     posts: pl.DataFrame
@@ -24,11 +30,18 @@ class DayMentions:
 
 
 def join_mentions(
-    day: date, posts: pl.DataFrame, sentiment: pl.DataFrame, topics: pl.DataFrame, places: pl.DataFrame, model_id: str
+    day: date,
+    posts: pl.DataFrame,
+    sentiment: pl.DataFrame,
+    topics: pl.DataFrame,
+    places: pl.DataFrame,
+    clusters: pl.DataFrame,
+    model_id: str,
 ) -> DayMentions:
-    """The mentions of one day: its posts (latest version each) joined with their labels and places, all as rows (post_key, label). Pure.
+    """The mentions of one day: its posts (latest version each) joined with their labels and places, all as rows (post_key, label), and with
+    their clusters (rows of silver.clusters). Pure.
 
-    Raises UnlabelledError when a text has no label of a task, or a post no row of places.
+    Raises UnlabelledError when a text has no label of a task, or a post no row of places or no cluster.
     """
     joined = posts.join(sentiment.select("post_key", sentiment="label"), on="post_key", how="left")
     by_topic, by_place = _pairs(posts, topics, "topic_id"), _pairs(posts, places, "place_id")
@@ -36,7 +49,14 @@ def join_mentions(
     if missing:
         where = "silver.opinions or silver.place_mentions"
         raise UnlabelledError(f"{day}: {missing} labels are missing in {where}; materialize both for that day first.")
-    extended = joined.select("post_key", "content_key", "author_key", "source_kind", "source_id", "event_date", "event_hour", "sentiment")
+    of_cluster = clusters.select(
+        "post_key", "content_key", "cluster_key", "similarity", is_long=pl.col("sketch").is_not_null().any().over("cluster_key")
+    )
+    clustered = joined.join(of_cluster, on=["post_key", "content_key"], how="left")
+    if clustered["cluster_key"].null_count():
+        lacking = clustered["cluster_key"].null_count()
+        raise UnlabelledError(f"{day}: {lacking} posts are missing in silver.clusters; materialize it for that day first.")
+    extended = clustered.select(_KEPT)
     return DayMentions(
         day=day,
         posts=extended,

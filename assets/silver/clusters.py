@@ -68,13 +68,12 @@ def _unpacked(packed: Sequence[bytes]) -> Sketches:
 def cluster_rows(posts: pl.DataFrame, held: pl.DataFrame, around: Sequence[Named]) -> tuple[pa.Table, int]:
     """The rows of silver.clusters for the latest posts of one day, and how many texts were sketched for them. Pure.
 
-    `held` are the rows that the table has of the day; `around` the clusters of the days around it, in their order. A post's time is that of
-    its publication, else of its receipt.
+    `held` are the rows that the table has of the day; `around` the clusters of the days around it, in their order. Posts whose time of
+    publication is unknown come after the others: when they were received says nothing of them.
     """
     timed = posts.with_columns(
-        at=pl.col("published_at").fill_null(pl.col("fetched_at")),
         words_key=pl.when(pl.col("skeleton_key") == _NO_WORDS).then("content_key").otherwise("skeleton_key"),
-    ).sort("at", "post_key")
+    ).sort("published_at", "post_key", nulls_last=True)
     ours = held.filter(pl.col("model_id") == SKETCH_ID).select("post_key", "content_key", "sketch", held_name="cluster_key")
     known = timed.join(ours, on=["post_key", "content_key"], how="left", maintain_order="left")
     texts, count = _sketched(known)

@@ -28,6 +28,7 @@ def _counts() -> tuple[Column, ...]:
     return (
         Column("mentions", INT, "Posts, latest version each; a repost by someone else is a mention more.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
         Column("unique_texts", INT, "Distinct texts among the mentions of this row; not additive over rows.", inputs=("silver.posts.content_key",), label_vi="Văn bản khác nhau"),
+        Column("distinct_messages", INT, "Clusters of near copies among the mentions of this row: a message and its edited copies count once. Not additive over rows.", inputs=("silver.clusters.cluster_key", "silver.clusters.post_key"), label_vi="Thông điệp khác nhau"),
         Column(
             "distinct_voices", INT, "Distinct authors among the mentions of this row, by keyed hash; posts without author count none. Not additive over rows.",
             inputs=("silver.posts.author_key",), label_vi="Tiếng nói khác nhau",
@@ -272,6 +273,40 @@ QUALITY_RESULTS = Table(
     key=("run_id", "table_name", "event_date", "expectation", "column_name"),
 )
 
+_CLUSTER = ("silver.clusters.cluster_key", "silver.clusters.post_key")
+_TIMES = (*_CLUSTER, "silver.posts.published_at")
+_VOICES = (*_CLUSTER, "silver.posts.author_key")
+
+COPIES_DAILY = Table(
+    name="gold.copies_daily",
+    description="Messages that were posted three times or more in a day, near copies included: how often, by how many voices, how fast, and two signs that deserve a look. See docs/copies-and-spam.md.",
+    description_vi="Nội dung được đăng lại nhiều trong ngày, kể cả bản sửa vài chữ: bao nhiêu lượt, bao nhiêu tiếng nói, nhanh chậm ra sao.",
+    columns=(
+        _DAY,
+        Column("cluster_key", STRING, "Name of the cluster, the same on the days it goes on.", inputs=_CLUSTER, label_vi="Mã đầy đủ của nội dung"),
+        Column("cluster_code", STRING, "Its first eight characters, to speak of it.", inputs=_CLUSTER, label_vi="Mã nội dung"),
+        Column("topic_id", STRING, "Registry id of the topic that most of its mentions are about, or 'none'.", inputs=_LABEL, label_vi="Mã chủ đề"),
+        Column("topic_name", STRING, "Vietnamese name of that topic.", inputs=_LABEL, label_vi="Chủ đề"),
+        Column("mentions", INT, "Posts of the cluster, latest version each.", inputs=_CLUSTER, label_vi="Lượt đăng"),
+        Column("unique_texts", INT, "Distinct texts among them.", inputs=(*_CLUSTER, "silver.posts.content_key"), label_vi="Bản khác nhau"),
+        Column("distinct_voices", INT, "Distinct authors among them, by keyed hash; posts without author count none.", inputs=_VOICES, label_vi="Tiếng nói khác nhau"),
+        Column("distinct_sources", INT, "Sources that carried it.", inputs=(*_CLUSTER, "silver.posts.source_id"), label_vi="Số nguồn"),
+        Column("article_count", INT, "News articles among them: then the others repeat the news.", inputs=(*_CLUSTER, "silver.posts.kind"), label_vi="Số bài báo"),
+        Column("largest_voice_share", FLOAT, "Share of the most frequent author in the mentions with an author; a number, never who. Null without authors.", nullable=True, inputs=_VOICES, label_vi="Phần của tiếng nói nhiều nhất"),
+        Column("mean_similarity", FLOAT, "Mean similarity to the day's first text, 0 to 1.", inputs=("silver.clusters.similarity",), label_vi="Độ giống trung bình"),
+        Column("negative_share", FLOAT, "Share of mentions whose text is labelled negative.", inputs=(*_CLUSTER, *_LABEL), label_vi="Tỷ lệ tiêu cực"),
+        Column("first_seen_at", TIME, "Earliest known publication of the day, UTC.", nullable=True, inputs=_TIMES, label_vi="Lần đầu trong ngày"),
+        Column("span_minutes", FLOAT, "Minutes from the first to the last known publication; null for fewer than two.", nullable=True, inputs=_TIMES, label_vi="Kéo dài (phút)"),
+        Column("burst_minutes", FLOAT, "Fewest minutes within which four fifths of the known publications lie; null for fewer than two.", nullable=True, inputs=_TIMES, label_vi="Dồn dập trong (phút)"),
+        Column("posts_per_minute", FLOAT, "Known publications per minute of their span, taken as a minute at least; null for fewer than two.", nullable=True, inputs=_TIMES, label_vi="Lượt mỗi phút"),
+        Column("interval_variation", FLOAT, "Standard deviation of the intervals between publications over their mean; about 1 by chance, 0 for a clock.", nullable=True, inputs=_TIMES, label_vi="Độ thất thường của khoảng cách"),
+        Column("is_coordinated", BOOL, "Many voices, nearly the same text, within an hour, and no news article; thresholds in assets/gold/copies.py.", inputs=(*_VOICES, "silver.posts.published_at", "silver.clusters.similarity", "silver.posts.kind"), label_vi="Dấu hiệu phối hợp"),
+        Column("is_bot_like", BOOL, "Few voices, many posts, regular intervals; thresholds in assets/gold/copies.py.", inputs=(*_VOICES, "silver.posts.published_at"), label_vi="Dấu hiệu đăng tự động"),
+    ),
+    key=("event_date", "cluster_key"),
+    owner="team:policy-analytics",
+)  # fmt: skip
+
 GOLD = (
     SENTIMENT_DAILY,
     SENTIMENT_HOURLY,
@@ -282,6 +317,7 @@ GOLD = (
     SOURCE_DAILY,
     SOURCE_HOURLY,
     SOURCE_FINDINGS,
+    COPIES_DAILY,
     ACCOUNTING,
     QUALITY_RESULTS,
 )

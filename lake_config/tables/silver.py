@@ -219,7 +219,7 @@ CLUSTERS = Table(
             "first_post_key",
             STRING,
             "The cluster's earliest post of the day.",
-            inputs=("silver.posts.post_key", "silver.posts.published_at", "silver.posts.fetched_at"),
+            inputs=("silver.posts.post_key", "silver.posts.published_at"),
         ),
         Column(
             "sketch",

@@ -158,6 +158,33 @@ _TOPICS = (
         "table",
         table(["term", "other_terms"], ["unique_texts", "distinct_voices", "texts_before", "score"], "score", page=10),
     ),
+    Chart(
+        "copies",
+        "Nội dung được đăng lại nhiều",
+        "Messages posted again and again, edited copies included",
+        "Những nội dung có từ ba lượt đăng trong một ngày, kể cả bản sửa vài chữ. Nhiều lượt mà ít tiếng nói thì đừng xem là ý kiến của "
+        "nhiều người. Dấu hiệu phối hợp hay đăng tự động chỉ cho biết cần xem kỹ; chúng không nói gì về người nào, và không lượt nào bị bỏ "
+        "ra ngoài các con số khác.",
+        "copies_daily",
+        "table",
+        table(
+            ["topic_name", "cluster_code"],
+            [
+                "mentions",
+                "unique_texts",
+                "distinct_voices",
+                "distinct_sources",
+                "largest_voice_share",
+                "burst_minutes",
+                "coordinated_days",
+                "bot_like_days",
+                "first_seen_at",
+            ],
+            "mentions",
+            page=12,
+            bars=["mentions"],
+        ),
+    ),
 )
 
 _PLACES = (

@@ -86,6 +86,7 @@ ROWS: Sequence[tuple[Block, ...]] = (
     (Block("topics-over-time", 12, 42),),
     (Block("causes", 12, 70),),
     (Block("topic-proposals", 12, 42),),
+    (Block("copies", 12, 70),),
     _heading("heading-places", "Theo địa bàn", "*By place*"),
     (Block("by-place", 6, 70), Block("top-negative-places", 6, 70)),
     _heading("heading-trust", "Dữ liệu có đáng tin không", "*Coverage, freshness, accounting and quality*"),
@@ -201,7 +202,7 @@ def _filters() -> list[dict[str, Any]]:
         _select(
             "source-kind",
             "Loại nguồn",
-            "Tác động lên mọi phần, trừ kiểm tra chất lượng và sổ đối chiếu.",
+            "Tác động lên mọi phần, trừ nội dung đăng lại, kiểm tra chất lượng và sổ đối chiếu.",
             "sentiment_daily",
             "source_kind_name",
         ),

@@ -71,6 +71,7 @@ def opinion_metrics(labels: Iterable[str] = SENTIMENTS) -> tuple[Metric, ...]:
     metrics = [
         MENTIONS,
         summed("unique_texts", "Văn bản khác nhau", _DAILY.format(thing="văn bản")),
+        summed("distinct_messages", "Thông điệp khác nhau", _DAILY.format(thing="thông điệp (kể cả bản sửa vài chữ)")),
         summed("distinct_voices", "Tiếng nói khác nhau", _DAILY.format(thing="tác giả (đã băm)")),
     ]
     for label in labels:
@@ -89,6 +90,34 @@ def proposal_metrics() -> tuple[Metric, ...]:
         Metric("distinct_voices", "MAX(distinct_voices)", "Tiếng nói trong tuần", largest),
         Metric("texts_before", "MAX(texts_before)", "Văn bản bốn tuần trước", largest),
         Metric("score", "MAX(score)", "Điểm nổi bật", largest, ".1f"),
+    )
+
+
+def copies_metrics() -> tuple[Metric, ...]:
+    """Metrics of what is posted again and again. A cluster has one row a day."""
+    return (
+        summed("mentions", "Lượt đăng", "Số bài và bình luận mang nội dung này, kể cả bản sửa vài chữ."),
+        summed("unique_texts", "Bản khác nhau", "Số bản có câu chữ khác nhau, cộng theo ngày."),
+        summed("distinct_voices", "Tiếng nói", "Số tác giả khác nhau (đã băm), cộng theo ngày; bài không có tác giả thì không tính."),
+        Metric("distinct_sources", "MAX(distinct_sources)", "Số nguồn", "Số nguồn đăng nội dung này trong ngày nhiều nguồn nhất."),
+        Metric(
+            "largest_voice_share",
+            "MAX(largest_voice_share)",
+            "Phần của tiếng nói nhiều nhất",
+            "Một tiếng nói chiếm nhiều nhất bao nhiêu phần số lượt trong một ngày; chỉ là con số, không cho biết là ai.",
+            SHARE_FORMAT,
+        ),
+        Metric(
+            "burst_minutes", "MIN(burst_minutes)", "Dồn dập trong (phút)", "Số phút ngắn nhất mà bốn phần năm số lượt của một ngày dồn vào."
+        ),
+        Metric(
+            "coordinated_days",
+            _days("is_coordinated"),
+            "Ngày có dấu hiệu phối hợp",
+            "Nhiều tiếng nói, câu chữ gần như một, dồn trong một giờ.",
+        ),
+        Metric("bot_like_days", _days("is_bot_like"), "Ngày có dấu hiệu tự động", "Ít tiếng nói, nhiều lượt, cách nhau đều đặn."),
+        Metric("first_seen_at", "MIN(first_seen_at)", "Lần đầu", "Lần đăng sớm nhất trong kỳ, giờ Việt Nam.", None),
     )
 
 

@@ -15,6 +15,7 @@ from assets.gold.build import GoldDays
 from assets.gold.mentions import UnlabelledError
 from assets.publishing import publish
 from assets.silver import posts as silver_posts
+from assets.silver.clusters import cluster_days
 from assets.silver.opinions import label_days
 from assets.silver.places import link_days
 from assets.silver.posts import compact_days, refine_days, refresh_days
@@ -186,6 +187,9 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     with pytest.raises(UnlabelledError, match=r"2024-02-01: 2 labels are missing"):
         GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     assert link_days(lake, DAYS, model, REGISTRY, lambda _: stamp, gate).linked == 12
+    with pytest.raises(UnlabelledError, match=r"2024-02-01: 2 posts are missing in silver\.clusters"):
+        GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
+    cluster_days(lake, DAYS, stamp, gate)
     assert (report.texts, set(report.labelled.values())) == (12, {0})
     tables = GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
     assert sum(rows["mentions"].to_pylist()[0] for rows in tables["gold.sentiment_daily"].values()) == 12
@@ -197,6 +201,7 @@ def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
     refine_days(lake, DAYS, SOURCES, stamp, no_gate)
     label_days(lake, DAYS, model, REGISTRY, stamp, gate)
     link_days(lake, DAYS, model, REGISTRY, lambda _: stamp, gate)
+    cluster_days(lake, DAYS, stamp, gate)
     first = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     report = label_days(lake, DAYS, other, REGISTRY, stamp, gate)
     assert report.labelled == {"sentiment": 12, "topic": 0}

@@ -16,6 +16,7 @@ from assets.bronze.fetching.client import Limits
 from assets.gold.assets import heard
 from assets.gold.build import FIGURES, GoldDays
 from assets.publishing import publish
+from assets.silver.clusters import cluster_days
 from assets.silver.opinions import label_days
 from assets.silver.places import link_days
 from assets.silver.posts import refine_days
@@ -111,6 +112,7 @@ def test_a_silenced_paper_is_found_and_coverage_falls_by_its_weight(lake_setting
     refine_days(lake, days, {source.id: source for source in registry.sources}, stamp, gate)
     label_days(lake, days, model, registry, stamp, gate)
     link_days(lake, days, model, registry, lambda _: stamp, gate)
+    cluster_days(lake, days, stamp, gate)
     # In two portions, as the asset does: the second reads its history from gold.
     for portion in (days[:16], days[16:]):
         gold = GoldDays(lake, portion, registry, ("papers",), datetime(2024, 2, 1, tzinfo=UTC))

@@ -63,6 +63,7 @@ def test_wilson_of_known_figures() -> None:
 MENTION = st.fixed_dictionaries(
     {
         "content_key": st.sampled_from("tuv"),
+        "cluster_key": st.sampled_from("cd"),
         "author_key": st.sampled_from(["1", "2", None]),
         "source_kind": st.sampled_from(list(SOURCE_KIND_NAMES)),
         "event_hour": st.integers(0, 23),
@@ -81,6 +82,7 @@ def day_mentions(rows: list[Row]) -> DayMentions:
         post | {"topic_id": label, "place_id": label} for post, row in zip(posts, rows, strict=True) for label in sorted(row["labels"])
     ]
     schema = {"content_key": pl.String, "author_key": pl.String, "source_kind": pl.String, "event_hour": pl.Int64, "sentiment": pl.String}
+    schema |= {"cluster_key": pl.String}
     schema |= {"post_key": pl.String, "source_id": pl.String, "event_date": pl.Date}
     pair_frame = pl.DataFrame(pairs, schema=schema | {"topic_id": pl.String, "place_id": pl.String})
     return DayMentions(DAY, pl.DataFrame(posts, schema=schema), pair_frame, pair_frame, "m")
@@ -107,6 +109,7 @@ def test_the_figures_are_the_counts(rows: list[Row]) -> None:
             group = [one for one in expanded if all(one[d] == row[d] for d in dimensions)]
             assert row["mentions"] == len({one["n"] for one in group})
             assert row["unique_texts"] == len({one["content_key"] for one in group})
+            assert row["distinct_messages"] == len({one["cluster_key"] for one in group})
             assert row["distinct_voices"] == len({one["author_key"] for one in group} - {None})
             assert row["source_kind_name"] == SOURCE_KIND_NAMES[row["source_kind"]]
             assert row["coverage_share"] == (0.0 if row["source_kind"] == "newspaper" else None)

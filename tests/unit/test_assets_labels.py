@@ -180,10 +180,17 @@ POSTS = pl.DataFrame(
             "source_id": "s",
             "event_date": BEFORE,
             "event_hour": 1,
+            "kind": "comment",
+            "published_at": None,
         }
         for key, content in (("1", "a"), ("2", "a"), ("3", "b"))
     ]
 )
+
+
+def clusters(*keys: str) -> pl.DataFrame:
+    rows = POSTS.filter(pl.col("post_key").is_in(keys)).with_columns(cluster_key=pl.col("content_key"), similarity=pl.lit(1.0))
+    return rows.with_columns(sketch=pl.when(pl.col("post_key") == "1").then(pl.lit(b"x")))
 
 
 def of_posts(*pairs: tuple[str, str]) -> pl.DataFrame:
@@ -197,9 +204,11 @@ def test_each_post_is_joined_with_its_labels_and_places() -> None:
         of_posts(("1", "positive"), ("2", "positive"), ("3", "negative")),
         of_posts(("1", "tet"), ("1", "traffic"), ("2", "tet"), ("2", "traffic"), ("3", "none")),
         of_posts(("1", "hcm"), ("1", "hcm-d-quan-1"), ("2", "none"), ("3", "none")),
+        clusters("1", "2", "3"),
         "m",
     )
     assert sorted(mentions.posts.select("post_key", "sentiment").iter_rows()) == [("1", "positive"), ("2", "positive"), ("3", "negative")]
+    assert mentions.posts.sort("post_key").select("cluster_key", "is_long").rows() == [("a", True), ("a", True), ("b", False)]
     assert sorted(mentions.topics.select("post_key", "topic_id").iter_rows()) == [
         ("1", "tet"),
         ("1", "traffic"),
@@ -221,4 +230,10 @@ def test_a_post_that_lacks_a_label_of_any_task_stops_the_figures(lacking: int) -
     sentiment, topics = (part if index == lacking else whole for index in range(2))
     named = of_posts(("1", "none"), ("2", "none"), *([] if lacking == 2 else [("3", "none")]))
     with pytest.raises(UnlabelledError, match="2025-06-30: 1 labels are missing"):
-        join_mentions(BEFORE, POSTS, sentiment, topics, named, "m")
+        join_mentions(BEFORE, POSTS, sentiment, topics, named, clusters("1", "2", "3"), "m")
+
+
+def test_a_post_without_a_cluster_stops_the_figures() -> None:
+    whole = of_posts(*((key, "none") for key in "123"))
+    with pytest.raises(UnlabelledError, match=r"2025-06-30: 1 posts are missing in silver\.clusters"):
+        join_mentions(BEFORE, POSTS, whole, whole, whole, clusters("1", "3"), "m")

@@ -99,7 +99,7 @@ def column_rules(table: Table) -> list[Broken]:
     found: list[Broken] = []
     for column in table.columns:
         name = column.name
-        if name in {"payload", "text", "title", "payload_context", "detail"}:
+        if name in {"payload", "text", "title", "payload_context", "detail", "sketch"}:
             continue
         if not column.nullable:
             found.append(("expect_column_values_to_not_be_null", name, None))
@@ -110,6 +110,7 @@ def column_rules(table: Table) -> list[Broken]:
         counts = {
             "mentions",
             "unique_texts",
+            "distinct_messages",
             "distinct_voices",
             "landed",
             "kept",

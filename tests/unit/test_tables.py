@@ -92,10 +92,10 @@ def test_gold_is_readable_in_vietnamese() -> None:
 
 
 def personal_columns(declared: Table) -> list[str]:
-    """Columns that name a person or a single post, by their own name or by where they come from; counts of them are not."""
+    """Columns that name a person or a single post, by their own name or by where they come from; numbers and yes or no are not."""
     found = []
     for column in declared.columns:
-        is_count = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        is_count = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)
         comes_from_person = "silver.posts.author_key" in column.inputs or bool(RAW_TEXT & set(column.inputs))
         comes_from_person &= f"{declared.name}.{column.name}" not in SAID_BY_MANY
         if PERSONAL.search(column.name) or (comes_from_person and not is_count):
