@@ -166,6 +166,7 @@ def test_no_mentions_no_rows() -> None:
                 "source_kind": pl.String,
                 "post_key": pl.String,
                 "content_key": pl.String,
+                "cluster_key": pl.String,
                 "author_key": pl.String,
                 "sentiment": pl.String,
             }
