@@ -72,6 +72,7 @@ def causes(topic_mentions: pl.DataFrame, posts: pl.DataFrame, names: Mapping[str
         .agg(
             mentions=pl.col("post_key").n_unique().cast(pl.Int64),
             unique_texts=pl.col("content_key").n_unique().cast(pl.Int64),
+            distinct_messages=pl.col("cluster_key").n_unique().cast(pl.Int64),
             distinct_voices=pl.col("author_key").drop_nulls().n_unique().cast(pl.Int64),
             **{f"{name}_count": (pl.col("sentiment") == name).sum().cast(pl.Int64) for name in SENTIMENTS},
         )

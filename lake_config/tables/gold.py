@@ -28,12 +28,20 @@ def _counts() -> tuple[Column, ...]:
     return (
         Column("mentions", INT, "Posts, latest version each; a repost by someone else is a mention more.", inputs=("silver.posts.post_key",), label_vi="Lượt đề cập"),
         Column("unique_texts", INT, "Distinct texts among the mentions of this row; not additive over rows.", inputs=("silver.posts.content_key",), label_vi="Văn bản khác nhau"),
-        Column("distinct_messages", INT, "Clusters of near copies among the mentions of this row: a message and its edited copies count once. Not additive over rows.", inputs=("silver.clusters.cluster_key", "silver.clusters.post_key"), label_vi="Thông điệp khác nhau"),
         Column(
             "distinct_voices", INT, "Distinct authors among the mentions of this row, by keyed hash; posts without author count none. Not additive over rows.",
             inputs=("silver.posts.author_key",), label_vi="Tiếng nói khác nhau",
         ),
     )  # fmt: skip
+
+
+_MESSAGES = Column(
+    "distinct_messages",
+    INT,
+    "Clusters of near copies among the mentions of this row: a message and its edited copies count once. Not additive over rows.",
+    inputs=("silver.clusters.cluster_key", "silver.clusters.post_key"),
+    label_vi="Thông điệp khác nhau",
+)
 
 
 def _shares() -> tuple[Column, ...]:
@@ -84,7 +92,7 @@ SENTIMENT_DAILY = Table(
     name="gold.sentiment_daily",
     description="Sentiment by day and kind of source. Every kept post counts once, so mentions add up over rows.",
     description_vi="Sắc thái ý kiến theo ngày và loại nguồn. Mỗi bài đăng được giữ lại tính đúng một lần.",
-    columns=(_DAY, _KIND, _KIND_NAME, *_counts(), *_shares(), *_coverage(), _MODEL),
+    columns=(_DAY, _KIND, _KIND_NAME, *_counts(), _MESSAGES, *_shares(), *_coverage(), _MODEL),
     key=("event_date", "source_kind"),
     owner="team:policy-analytics",
 )
@@ -92,7 +100,7 @@ SENTIMENT_HOURLY = Table(
     name="gold.sentiment_hourly",
     description="Sentiment by local hour and kind of source.",
     description_vi="Sắc thái ý kiến theo giờ và loại nguồn.",
-    columns=(_DAY, _HOUR, _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL),
+    columns=(_DAY, _HOUR, _KIND, _KIND_NAME, *_counts(), _MESSAGES, *_shares(), COVERAGE, _MODEL),
     key=("event_date", "event_hour", "source_kind"),
     owner="team:policy-analytics",
 )
@@ -104,7 +112,7 @@ TOPIC_DAILY = Table(
         _DAY,
         Column("topic_id", STRING, "Registry id of the topic, or 'none'.", inputs=_LABEL, label_vi="Mã chủ đề"),
         Column("topic_name", STRING, "Vietnamese name of the topic.", inputs=_LABEL, label_vi="Chủ đề"),
-        _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL,
+        _KIND, _KIND_NAME, *_counts(), _MESSAGES, *_shares(), COVERAGE, _MODEL,
     ),
     key=("event_date", "topic_id", "source_kind"),
     owner="team:policy-analytics",
@@ -117,7 +125,7 @@ PLACE_DAILY = Table(
         _DAY,
         Column("place_id", STRING, "Registry id of the place, or 'none'.", inputs=_PLACE, label_vi="Mã địa bàn"),
         Column("place_name", STRING, "Vietnamese name of the place.", inputs=_PLACE, label_vi="Địa bàn"),
-        _KIND, _KIND_NAME, *_counts(), *_shares(), COVERAGE, _MODEL,
+        _KIND, _KIND_NAME, *_counts(), _MESSAGES, *_shares(), COVERAGE, _MODEL,
     ),
     key=("event_date", "place_id", "source_kind"),
     owner="team:policy-analytics",
@@ -134,6 +142,7 @@ CAUSE_DAILY = Table(
         Column("topic_name", STRING, "Vietnamese name of the topic.", inputs=_CAUSE, label_vi="Chủ đề"),
         Column("phrase", STRING, "Phrase of the registry; words in brackets for posts that say none of the topic's.", inputs=_CAUSE, label_vi="Cụm từ"),
         *_counts(),
+        _MESSAGES,
         *(Column(f"{name}_count", INT, f"Mentions whose text is labelled {name}.", inputs=(*_LABEL, "silver.topic_mentions.attitude"), label_vi=f"Số lượt {_SENTIMENT_VI[name]}") for name in SENTIMENTS),
         _MODEL,
     ),

@@ -74,7 +74,7 @@ class World:
         take_in_notices(self.lake, SOURCES, stamp, gate)
         refine_days(self.lake, days, SOURCES, stamp, gate)
         label_days(self.lake, days, self.model, REGISTRY, stamp, gate)
-        linked = link_days(self.lake, days, REGISTRY, lambda _: stamp, gate)
+        linked = link_days(self.lake, days, self.model, REGISTRY, lambda _: stamp, gate)
         changed = {"silver.place_mentions": sorted(linked.days), "silver.clusters": cluster_days(self.lake, days, stamp, gate).days}
         gold = GoldDays(self.lake, days, REGISTRY, ("upload",), datetime(2026, 3, 10, tzinfo=UTC))
         for name, by_day in {"gold.accounting": gold.accounting(), **gold.figures(self.model)}.items():

@@ -50,7 +50,9 @@ def test_each_topic_of_a_post_has_its_phrases_or_one_row_without() -> None:
 def test_gold_counts_each_mention_once_a_phrase() -> None:
     said = pl.DataFrame(pl.from_arrow(topic_rows(TEXTS, TOPICS, SENTIMENT, TAGGER)))
     labelled = TEXTS.select("event_date", "post_key", "content_key").with_columns(
-        author_key=pl.Series([None, "x", "y", "x"]), sentiment=pl.Series(["negative", "negative", "positive", "neutral"])
+        author_key=pl.Series([None, "x", "y", "x"]),
+        sentiment=pl.Series(["negative", "negative", "positive", "neutral"]),
+        cluster_key=pl.Series(["c", "c", "d", "e"]),
     )
     found = causes(said, labelled, {"traffic": "Giao thông"}, "m")
     counts = ("topic_name", "phrase", "mentions", "unique_texts", "distinct_voices", "negative_count", "neutral_count", "positive_count")
@@ -60,4 +62,5 @@ def test_gold_counts_each_mention_once_a_phrase() -> None:
         ("Giao thông", "kẹt xe", 2, 2, 1, 2, 0, 0),
         ("Giao thông", "ngập đường", 1, 1, 1, 1, 0, 0),
     ]
+    assert found["distinct_messages"].to_list() == [1, 1, 1, 1]
     assert causes(said.clear(), labelled, {}, "m").is_empty()
