@@ -183,7 +183,9 @@ def describe(folder: Path, facts: ModelFacts) -> ModelFacts:
     listed = [*facts.stages, facts.tokenizer, *(name for name in ("calibration.json",) if (folder / name).exists())]
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed}
     full = ModelFacts.model_validate(facts.model_dump() | {"files": files})
-    words = yaml.safe_dump(full.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=130)
+    said = full.model_dump(mode="json", exclude={"files"})
+    words = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None, width=130)
+    words += yaml.safe_dump({"files": files}, default_flow_style=False)  # a line for each: `./lake calibrate` adds its own
     note = "# Written by the export of ml/training; the schema is ModelFacts in ml/model_files.py. A file that differs is refused.\n"
     (folder / "model.yaml").write_text(note + words, encoding="utf-8")
     return full

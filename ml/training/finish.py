@@ -4,11 +4,9 @@ Not here: the export itself (`ml.training.export`), whether the model replaces a
 """
 
 import shutil
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors.numpy import load_file
 
 from lake_config.errors import BadInputError
@@ -18,6 +16,7 @@ from ml.labelled.texts import FLAGS, LABELS
 from ml.model_files import ModelFacts
 from ml.recipes.recipe import Job
 from ml.training.batches import CONTEXT_LENGTH, MAX_LENGTH
+from ml.training.export import corpus_texts, describe, exits_of, export
 
 _STAGES = ("lower.int8.onnx", "upper.int8.onnx")
 _PAD_TO, _BATCH_TOKENS = 8, 256
@@ -56,20 +55,10 @@ def finish(job: Job, weights: Path) -> ModelFacts:
     """
     if not weights.is_file():
         raise BadInputError(f"There are no weights at {weights}.")
-    writer: Any = import_module("ml.training.export")
     content: dict[str, Any] = load_file(str(weights))
-    exits = writer.exits_of(content)
+    exits = exits_of(content)
     if len(exits) > len(_STAGES):
         raise BadInputError(f"{weights} has exits {exits}: at most {len(_STAGES)} can be exported.")
     shutil.copyfile(job.encoders / job.recipe.tokenizer / "tokenizer.json", job.out / "tokenizer.json")
-    writer.export(content, facts_of(job.model_id, job.topics, len(exits)), job.out, writer.corpus_texts("train", _CALIBRATION_TEXTS))
-    facts: ModelFacts = writer.describe(job.out, with_choices(job.out, city_corpus(job.corpus).dev, threads=job.recipe.threads))
-    describe_by_line(job.out / "model.yaml", facts)
-    return facts
-
-
-def describe_by_line(path: Path, facts: ModelFacts) -> None:
-    """Write the facts with a line for each file: `./lake calibrate` adds its own there."""
-    said = facts.model_dump(mode="json", exclude={"files"})
-    words = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, default_flow_style=None, width=130)
-    path.write_text(words + yaml.safe_dump({"files": facts.files}), encoding="utf-8")
+    export(content, facts_of(job.model_id, job.topics, len(exits)), job.out, corpus_texts("train", _CALIBRATION_TEXTS))
+    return describe(job.out, with_choices(job.out, city_corpus(job.corpus).dev, threads=job.recipe.threads))
