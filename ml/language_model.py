@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.marks import MarkRestorer
 from ml.model_files import CURRENT, MODELS_FOLDER, ModelError, ModelFacts, read_model
 from ml.passes import PAD, Pass, Reader, readable
 from ml.sentiment import LABELS
@@ -100,7 +101,7 @@ class LanguageModel:
     a text has the same bits alone and in company. A text of several windows has the mean of their logits, weighted by their tokens.
     """
 
-    def __init__(self, facts: ModelFacts, stages: Sequence[_Stage], reader: Reader, threads: int) -> None:
+    def __init__(self, facts: ModelFacts, stages: Sequence[_Stage], reader: Reader, marks: MarkRestorer | None, threads: int) -> None:
         self.model_id = facts.model_id
         self.weights_digest = facts.digest
         self.labels = LABELS
@@ -111,14 +112,15 @@ class LanguageModel:
         self._facts = facts
         self._stages = stages
         self._reader = reader
+        self._marks = marks
         self._threads = threads
 
     @classmethod
     def load(cls, folder: Path | None = None, *, threads: int = 2) -> Self:
         """The model in `folder` (default DEFAULT_MODEL), with every file's digest checked; so many `threads` read at a time.
 
-        Raises ModelError when a file is missing or differs from its digest, when the labels are not LABELS in that order, or when the
-        network does not give a logit for each label, topic and flag.
+        Raises ModelError when a file is missing or differs from its digest, when the labels are not LABELS in that order, when the
+        network does not give a logit for each label, topic and flag, or when the table of marks is none.
         """
         folder = folder or DEFAULT_MODEL
         facts, content = read_model(folder)
@@ -128,7 +130,8 @@ class LanguageModel:
             )
         outputs = len(facts.labels) + len(facts.topics) + len(facts.flags)
         stages = [_Stage(content[name], folder / name, outputs) for name in facts.stages]
-        return cls(facts, stages, Reader(content[facts.tokenizer], facts.max_length, facts.context_length), threads)
+        reader = Reader(content[facts.tokenizer], facts.max_length, facts.context_length)
+        return cls(facts, stages, reader, _marks(folder, facts, content), threads)
 
     @property
     def reads_contexts(self) -> bool:
@@ -173,7 +176,8 @@ class LanguageModel:
         return logits, deep
 
     def _passes(self, pairs: Sequence[tuple[str, str]]) -> list[list[Pass]]:
-        return self._reader.passes([text for text, _ in pairs], [context for _, context in pairs])
+        texts = [text if self._marks is None else self._marks.restore(text) for text, _ in pairs]
+        return self._reader.passes(texts, [context for _, context in pairs])
 
     def _run(self, pieces: Sequence[_Piece]) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
         """Rows, logits and depth of the texts whose pieces these are, all of a text's pieces in the order of its windows."""
@@ -196,6 +200,15 @@ class LanguageModel:
                 by_piece[chosen] = upper.run(inputs)[-1]
             logits = _pooled(by_piece, weights, places)
         return rows, logits, deep
+
+
+def _marks(folder: Path, facts: ModelFacts, content: Mapping[str, bytes]) -> MarkRestorer | None:
+    if facts.marks is None:
+        return None
+    try:
+        return MarkRestorer.from_bytes(content[facts.marks])
+    except ValueError as error:
+        raise ModelError(f"{folder / facts.marks}: {error}; restore the folder from the repository.") from error
 
 
 def _inputs(pieces: Sequence[_Piece]) -> dict[str, NDArray[Any]]:

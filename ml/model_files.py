@@ -31,7 +31,8 @@ class ModelFacts(BaseModel):
     given. `max_length` is the tokens of a text that are read in one pass, `context_length` those of its context (0: the model reads none),
     both with their special tokens. `pad_to`: a pass is padded to a multiple of so many tokens, which depends on the text alone.
     `batch_tokens`: padded tokens in one call. `stages`: one ONNX file, or two with `deep_below`: a text whose likeliest
-    sentiment is less probable than that after the first is read by the second. `files`: name to SHA-256 (64 hex digits).
+    sentiment is less probable than that after the first is read by the second. `marks`: a table of `ml.marks` with which a text typed
+    without Vietnamese marks gets them back before it is read. `files`: name to SHA-256 (64 hex digits).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,11 +51,12 @@ class ModelFacts(BaseModel):
     stages: tuple[str, ...] = Field(min_length=1, max_length=2)
     deep_below: float | None = Field(default=None, ge=0)
     tokenizer: str
+    marks: str | None = None
     files: dict[str, str]
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        missing = [name for name in (*self.stages, self.tokenizer) if name not in self.files]
+        missing = [name for name in self.deciding_files if name not in self.files]
         if missing:
             raise ValueError(f"files has no digest for {', '.join(missing)}")
         if (len(self.stages) == 2) != (self.deep_below is not None):
@@ -67,10 +69,15 @@ class ModelFacts(BaseModel):
         return self
 
     @property
+    def deciding_files(self) -> tuple[str, ...]:
+        """The files that decide a label: the stages, the tokenizer and the marks; not cards and other files."""
+        return (*self.stages, self.tokenizer, *([] if self.marks is None else [self.marks]))
+
+    @property
     def digest(self) -> str:
-        """SHA-256 (hex) of everything that decides a label: these facts, the stages and the tokenizer; not of cards and other files."""
-        deciding = self.model_dump(mode="json", exclude={"files", "batch_tokens"})
-        deciding["files"] = {name: self.files[name] for name in (*self.stages, self.tokenizer)}
+        """SHA-256 (hex) of everything that decides a label: these facts and the deciding files."""
+        deciding = self.model_dump(mode="json", exclude={"files", "batch_tokens"} | ({"marks"} if self.marks is None else set()))
+        deciding["files"] = {name: self.files[name] for name in self.deciding_files}
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

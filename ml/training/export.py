@@ -177,10 +177,10 @@ def agreement(weights: Weights, folder: Path, facts: ModelFacts, passes: Sequenc
 
 
 def describe(folder: Path, facts: ModelFacts) -> ModelFacts:
-    """Write model.yaml of a folder whose other files are in place, with the digests of stages, tokenizer and, where there is one,
-    calibration.json.
+    """Write model.yaml of a folder whose other files are in place, with the digests of those that decide a label and, where there
+    is one, of calibration.json.
     """
-    listed = [*facts.stages, facts.tokenizer, *(name for name in ("calibration.json",) if (folder / name).exists())]
+    listed = [*facts.deciding_files, *(name for name in ("calibration.json",) if (folder / name).exists())]
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed}
     full = ModelFacts.model_validate(facts.model_dump() | {"files": files})
     said = full.model_dump(mode="json", exclude={"files"})

@@ -4,6 +4,7 @@ Not here: the export itself (`ml.training.export`), whether the model replaces a
 """
 
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from safetensors.numpy import load_file
 from lake_config.errors import BadInputError
 from ml.evaluation.cascade import ALWAYS, with_choices
 from ml.labelled.city import city_corpus
-from ml.labelled.texts import FLAGS, LABELS
+from ml.labelled.texts import FLAGS, LABELS, LabelledText
+from ml.marks import MarkRestorer
 from ml.model_files import ModelFacts
 from ml.recipes.recipe import Job
 from ml.training.batches import CONTEXT_LENGTH, MAX_LENGTH
 from ml.training.export import corpus_texts, describe, exits_of, export
 
 _STAGES = ("lower.int8.onnx", "upper.int8.onnx")
+_MARKS = "marks.npz"
 _PAD_TO, _BATCH_TOKENS = 8, 256
 _CALIBRATION_TEXTS = 400
 _USUAL = 0.5
@@ -42,7 +45,8 @@ def facts_of(model_id: str, topics: tuple[str, ...], stages: int) -> ModelFacts:
             "stages": _STAGES[:stages],
             "deep_below": ALWAYS if stages > 1 else None,
             "tokenizer": "tokenizer.json",
-            "files": dict.fromkeys((*_STAGES[:stages], "tokenizer.json"), ""),
+            "marks": _MARKS,
+            "files": dict.fromkeys((*_STAGES[:stages], "tokenizer.json", _MARKS), ""),
         }
     )
 
@@ -50,8 +54,8 @@ def facts_of(model_id: str, topics: tuple[str, ...], stages: int) -> ModelFacts:
 def finish(job: Job, weights: Path) -> ModelFacts:
     """Export the weights into the job's folder, in int8, and choose the thresholds on the dev half of the corpus.
 
-    The activations are calibrated on train texts of the corpus. Raises BadInputError for weights that are not there or do not fit the
-    job's topics.
+    The activations are calibrated on train texts of the corpus, the table of marks is counted over them. Raises BadInputError for weights
+    that are not there or do not fit the job's topics.
     """
     if not weights.is_file():
         raise BadInputError(f"There are no weights at {weights}.")
@@ -60,5 +64,15 @@ def finish(job: Job, weights: Path) -> ModelFacts:
     if len(exits) > len(_STAGES):
         raise BadInputError(f"{weights} has exits {exits}: at most {len(_STAGES)} can be exported.")
     shutil.copyfile(job.encoders / job.recipe.tokenizer / "tokenizer.json", job.out / "tokenizer.json")
+    corpus = city_corpus(job.corpus)
+    (job.out / _MARKS).write_bytes(MarkRestorer.from_texts(_written(corpus.train)).to_bytes())
     export(content, facts_of(job.model_id, job.topics, len(exits)), job.out, corpus_texts("train", _CALIBRATION_TEXTS))
-    return describe(job.out, with_choices(job.out, city_corpus(job.corpus).dev, threads=job.recipe.threads))
+    return describe(job.out, with_choices(job.out, corpus.dev, threads=job.recipe.threads))
+
+
+def _written(texts: Iterable[LabelledText]) -> Iterator[str]:
+    """The texts and the titles that they answer."""
+    for text in texts:
+        yield text.text
+        if text.context:
+            yield text.context
