@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from lake_config.errors import BadInputError, LakeError
-from ml.language_model import DEFAULT_MODEL, LanguageModel
+from lake_config.registry import load_registry
+from ml.corpus.reading import read_posts
+from ml.language_model import DEFAULT_MODEL, LanguageModel, Readings
 from ml.masking import mask_pii
+from ml.model_files import CURRENT
 from ml.normalise import normalise
 from ml.scoring import score_lines
 from ml.sentiment import LABELS, label_of
@@ -37,7 +40,7 @@ def model() -> LanguageModel:
 
 
 def test_what_is_loaded(model: LanguageModel) -> None:
-    assert model.model_id == "sentiment-v0"
+    assert model.model_id == DEFAULT_MODEL.name == CURRENT.read_text("utf-8").strip()
     assert re.fullmatch("[0-9a-f]{64}", model.weights_digest)
     assert model.weights_digest == LanguageModel.load().weights_digest
     assert model.labels == LABELS == ("negative", "neutral", "positive")
@@ -63,6 +66,52 @@ def test_a_text_scores_the_same_bits_in_any_company(model: LanguageModel) -> Non
         assert (together[np.argsort(order)][: len(TEXTS)] == alone).all()
     assert (model.score(TEXTS * 20).reshape(20, len(TEXTS), 3) == alone).all()
     assert (LanguageModel.load(threads=1).score(TEXTS) == alone).all()
+
+
+def _same(one: Readings, other: Readings) -> bool:
+    pairs = [(one.sentiment, other.sentiment), (one.topics, other.topics), (one.deep, other.deep)]
+    return all((left == right).all() for left, right in [*pairs, *((one.flags[name], other.flags[name]) for name in one.flags)])
+
+
+def _rows(whole: Readings, rows: list[int]) -> Readings:
+    flags = {name: values[rows] for name, values in whole.flags.items()}
+    return Readings(whole.sentiment[rows], whole.topics[rows], flags, whole.deep[rows])
+
+
+def test_everything_read_has_the_same_bits_in_any_company(model: LanguageModel) -> None:
+    posts = read_posts()[:120]
+    texts = [post.text for post in posts] + TEXTS
+    contexts = [post.parent for post in posts] + [TEXTS[0]] * len(TEXTS)
+    whole = model.read(texts, contexts)
+    assert 0 < whole.deep.mean() < 1
+    single = LanguageModel.load(threads=1)
+    for row in [*range(0, len(posts), 8), *range(len(posts), len(texts))]:
+        assert _same(single.read([texts[row]], [contexts[row]]), _rows(whole, [row])), texts[row]
+    rng = np.random.default_rng(3)
+    for count in (2, 5, 17, 64):
+        rows = rng.choice(len(texts), count, replace=False).tolist()
+        assert _same(model.read([texts[row] for row in rows], [contexts[row] for row in rows]), _rows(whole, rows))
+
+
+def test_topics_and_flags_have_a_probability_and_a_threshold_each(model: LanguageModel) -> None:
+    readings = model.read(TEXTS)
+    assert model.topic_ids == tuple(sorted(topic.id for topic in load_registry().topics))
+    assert readings.topics.shape == (len(TEXTS), len(model.topic_ids)) == (len(TEXTS), len(model.topic_thresholds))
+    assert set(readings.flags) == set(model.flag_thresholds) == {"constructive", "toxic", "spam"}
+    assert ((readings.topics > 0) & (readings.topics < 1)).all()
+    for topics, row in zip(model.topics_of(readings.topics), readings.topics, strict=True):
+        assert topics == tuple(
+            topic
+            for topic, value in zip(model.topic_ids, row, strict=True)
+            if value >= model.topic_thresholds[model.topic_ids.index(topic)]
+        )
+
+
+def test_a_context_counts(model: LanguageModel) -> None:
+    alone, answering = model.read(["Tốt quá rồi"]), model.read(["Tốt quá rồi"], ["Thêm 20 xe buýt điện chạy tuyến metro số 1"])
+    assert (alone.topics != answering.topics).any()
+    assert _same(model.read(["Tốt quá rồi"], [""]), alone)
+    assert _same(model.read(["Tốt quá rồi"], ["  "]), alone)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +172,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DEFAULT_MODEL, tmp_path / "model"))
 
 
-@pytest.mark.parametrize("name", ["model.int8.onnx", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("name", ["lower.int8.onnx", "upper.int8.onnx", "tokenizer.json"])
 def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
     with (copy / name).open("r+b") as file:
         file.seek(100)
@@ -132,7 +181,7 @@ def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
         LanguageModel.load(copy)
 
 
-@pytest.mark.parametrize("name", ["model.int8.onnx", "model.yaml"])
+@pytest.mark.parametrize("name", ["upper.int8.onnx", "model.yaml"])
 def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(LakeError, match=rf"{name} cannot be read"):
@@ -145,11 +194,11 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
         ({"labels": ["positive", "neutral", "negative"]}, "labels: expected negative, neutral, positive"),
         ({"max_length": 100_000}, "max_length"),
         ({"stages": ["other.onnx"]}, r"no digest for other\.onnx"),
-        ({"stages": ["model.int8.onnx"] * 2}, "deep_below is given with two stages, and only then"),
+        ({"stages": ["lower.int8.onnx"]}, "deep_below is given with two stages, and only then"),
         ({"topics": ["traffic", "traffic"]}, "a topic is named twice"),
         ({"topics": ["traffic", "waste"], "topic_thresholds": {"traffic": 0.5}}, "topic_thresholds must name the topics, each once: waste"),
         ({"flags": ["spam"], "flag_thresholds": {"spam": 1.5}}, "flag_thresholds"),
-        ({"flags": ["spam"], "flag_thresholds": {"spam": 0.5}}, "gives 3 logits"),
+        ({"flags": ["spam"], "flag_thresholds": {"spam": 0.5}}, "gives 25 logits"),
         ({"surprise": 1}, "surprise"),
     ],
 )
