@@ -61,8 +61,8 @@ def test_what_is_measured_is_what_the_model_says(reader: Reader, few: LabelledSe
     assert measured.pairs == 10
     both = [all(one for one, text in zip(right, few.dev, strict=True) if text.story == f"x-pair-{pair}") for pair in range(1, 11)]
     assert measured.pairs_right == pytest.approx(np.mean(both))
-    assert measured.topics is None  # the first model knows no topics
-    assert measured.flags == {}
+    assert (measured.topics is None) == (not reader.topic_ids)
+    assert set(measured.flags) == set(reading.flags)
     bare = sentiment_of(few, few.dev, read_as_the_lake(reader, few.dev, unaccented=True))
     assert measured.unaccented == bare
     assert measured.lost_unaccented == pytest.approx(measured.sentiment.macro_f1.value - bare.macro_f1.value)
