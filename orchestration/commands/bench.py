@@ -1,6 +1,6 @@
 """bench: how fast the lake is on this machine, one command for each figure, on a scratch lake of its own where it needs one.
 
-Belongs here: the sub-commands with their options. Not here: what is measured (bench_collect.py, bench_push.py, bench_matching.py).
+Belongs here: the sub-commands with their options. Not here: what is measured (the modules bench_*.py beside this one).
 """
 
 from dataclasses import asdict
@@ -58,5 +58,22 @@ def matching(
     report = bench_matching(runs)
     if as_json:
         print_json(report.as_json())
+    else:
+        print_lines(report.lines())
+
+
+@app.command()
+def language(
+    texts: Annotated[int, typer.Option(min=10, help="How many distinct texts of the city corpus are read.")] = 2_000,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Texts are read in so many threads.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, max=100, help="How often each stage is measured.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Read texts of the city corpus with the lake's model: texts a second by stage, the median of the runs; memory and sizes."""
+    from orchestration.commands.bench_language import bench_language
+
+    report = bench_language(texts, threads, runs)
+    if as_json:
+        print_json(asdict(report))
     else:
         print_lines(report.lines())
