@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assets.gold.mentions import UnlabelledError, join_mentions
 from assets.silver.answered import NO_CONTEXT, with_contexts
-from assets.silver.labels import NONE_LABEL, Labeller, joined, topic_labellers
+from assets.silver.labels import NONE_LABEL, READS_CONTEXTS, Labeller, joined, topic_labellers
 from assets.silver.opinions import reading_rows, rule_rows, texts_of, without_contexts
 from assets.silver.tagging import TermSet, topic_terms
 from lake_config.registry import load_registry
@@ -164,8 +164,8 @@ def test_the_labels_of_a_post_are_those_of_all_who_label_it() -> None:
 
 def test_phrases_say_topics_beside_the_model_and_alone_where_it_knows_none() -> None:
     model = Weighing()
-    phrases = Labeller(topic_terms(REGISTRY).digest, reads_contexts=True)
-    assert topic_labellers(model, REGISTRY) == [Labeller("a" * 64, reads_contexts=True), phrases]
+    phrases = Labeller(topic_terms(REGISTRY).digest, reads_contexts=READS_CONTEXTS)
+    assert topic_labellers(model, REGISTRY) == [Labeller("a" * 64, reads_contexts=READS_CONTEXTS), phrases]
     model.topic_ids = ()
     assert topic_labellers(model, REGISTRY) == [phrases]
 
