@@ -182,7 +182,8 @@ def test_figures_of_texts_without_labels_are_refused_and_labels_are_said_once(la
     with pytest.raises(CommitFailedError):
         label_days(slow, DAYS, model, REGISTRY, stamp, gate)
     opinions = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
-    assert sorted(opinions.group_by("task").len().iter_rows()) == [("sentiment", 12), ("topic", 12)]
+    tasks = opinions.group_by("task").agg(pl.col("content_key").n_unique())
+    assert dict(tasks.iter_rows()) == dict.fromkeys(("sentiment", "topic", *model.flags), 12)
     report = label_days(lake, DAYS, model, REGISTRY, stamp, gate)
     with pytest.raises(UnlabelledError, match=r"2024-02-01: 2 labels are missing"):
         GoldDays(lake, DAYS, REGISTRY, ("upload",)).figures(model)
@@ -204,7 +205,7 @@ def test_a_new_model_adds_labels_and_rewrites_none(lake: Lake) -> None:
     cluster_days(lake, DAYS, stamp, gate)
     first = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     report = label_days(lake, DAYS, other, REGISTRY, stamp, gate)
-    assert report.labelled == {"sentiment": 12, "topic": 0}
+    assert report.labelled == dict.fromkeys(("sentiment", *model.flags), 12) | {"topic": 12 if model.topic_ids else 0}
     both = lake.read("silver.opinions", lake.open("silver.opinions").file_uris())
     key = TABLES["silver.opinions"].key
     assert both.filter(pl.col("weights_digest") != "f" * 64).sort(key).equals(first.sort(key))
