@@ -56,7 +56,7 @@ def stages_of(folder: Path, *, threads: int = 2) -> Iterator[tuple[LanguageModel
 
 def _view(folder: Path, facts: ModelFacts, made: Path) -> Path:
     made.mkdir()
-    files = {name: facts.files[name] for name in (*facts.stages, facts.tokenizer)}
+    files = {name: facts.files[name] for name in facts.deciding_files}
     for name in files:
         (made / name).symlink_to((folder / name).resolve())
     said = facts.model_copy(update={"files": files}).model_dump(mode="json")

@@ -90,5 +90,5 @@ def bench_language(count: int, threads: int, runs: int) -> LanguageReport:
         rates=rates,
         deep_share=float(model.read(texts).deep.mean()),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        file_bytes={name: (DEFAULT_MODEL / name).stat().st_size for name in (*facts.stages, facts.tokenizer)},
+        file_bytes={name: (DEFAULT_MODEL / name).stat().st_size for name in facts.deciding_files},
     )
