@@ -24,8 +24,8 @@ MOST_LOST = 0.005
 """Macro F1, 0 to 1."""
 ALWAYS = 2.0
 """A threshold that no probability reaches: the upper stage is asked for every text."""
-_STEPS = np.arange(0.34, 1.0, 0.01)
-_TOPIC_STEPS = np.arange(0.05, 0.91, 0.05)
+_STEPS = np.round(np.arange(0.34, 1.0, 0.01), 2)
+_TOPIC_STEPS = np.round(np.arange(0.05, 0.91, 0.05), 2)
 _USUAL = 0.5
 
 

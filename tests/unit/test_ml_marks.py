@@ -76,24 +76,30 @@ def test_texts_without_marks_teach_nothing() -> None:
         MarkRestorer.from_texts(["khong dau", "hello"])
 
 
-def _with_marks(folder: Path, content: bytes) -> Path:
-    """The shipped model with `content` as its table of marks."""
-    copy = Path(shutil.copytree(DEFAULT_MODEL, folder / "model"))
-    (copy / "marks.npz").write_bytes(content)
-    described = copy / "model.yaml"
-    facts = yaml.safe_load(described.read_text("utf-8")) | {"marks": "marks.npz"}
-    facts["files"]["marks.npz"] = hashlib.sha256(content).hexdigest()
-    described.write_text(yaml.safe_dump(facts), "utf-8")
-    return copy
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DEFAULT_MODEL, tmp_path / "model"))
 
 
-def test_a_model_with_a_table_reads_what_was_meant(tmp_path: Path, restorer: MarkRestorer) -> None:
+def _change(folder: Path, marks: str | None, files: dict[str, str]) -> None:
+    described = folder / "model.yaml"
+    facts = yaml.safe_load(described.read_text("utf-8"))
+    described.write_text(yaml.safe_dump(facts | {"marks": marks, "files": facts["files"] | files}), "utf-8")
+
+
+def test_the_model_reads_what_was_meant(copy: Path) -> None:
     bare = "duong ngap toi dau goi ma khong ai lo"
-    plain, helped = LanguageModel.load(), LanguageModel.load(_with_marks(tmp_path, restorer.to_bytes()))
-    assert (helped.score([bare, "Đường ngập"]) == helped.score([restorer.restore(bare), "Đường ngập"])).all()
+    _change(copy, None, {})
+    helped, plain = LanguageModel.load(), LanguageModel.load(copy)
+    restored = MarkRestorer.from_bytes((DEFAULT_MODEL / "marks.npz").read_bytes()).restore(bare)
+    assert has_marks(restored)
+    assert (helped.score([bare, "Đường ngập"]) == plain.score([restored, "Đường ngập"])).all()
+    assert (helped.score([bare]) != plain.score([bare])).any()
     assert plain.weights_digest != helped.weights_digest
 
 
-def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_table_that_is_none_is_refused(copy: Path) -> None:
+    (copy / "marks.npz").write_bytes(b"nothing")
+    _change(copy, "marks.npz", {"marks.npz": hashlib.sha256(b"nothing").hexdigest()})
     with pytest.raises(ModelError, match=r"marks\.npz: not a table of syllables"):
-        LanguageModel.load(_with_marks(tmp_path, b"nothing"))
+        LanguageModel.load(copy)

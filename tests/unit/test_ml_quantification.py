@@ -28,7 +28,7 @@ class Answering:
 
     def read(self, texts: Sequence[str], contexts: Sequence[str | None] | None = None) -> Readings:
         assert contexts is not None
-        weights = np.array([[1 + (sum(map(ord, text)) * prime) % 97 for prime in (31, 57, 89)] for text in texts], float)
+        weights = np.array([[1 + (sum(map(ord, text)) * prime) % 9973 for prime in (31, 57, 89)] for text in texts], float)
         sentiment: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
         return Readings(sentiment, np.zeros((len(texts), 0)), {}, np.zeros(len(texts), bool))
 
