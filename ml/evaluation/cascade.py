@@ -1,7 +1,7 @@
 """The two stages of a model against each other. Belongs here: when the upper stage is asked, chosen and measured. Not here: the stages.
 
 A text goes to the upper stage when its likeliest sentiment in the lower one stays below a threshold. The threshold is the smallest from
-which on the macro F1 on development texts stays within MOST_LOST of the upper stage asked for every text.
+which on the macro F1 stays within MOST_LOST of the upper stage asked for every text, on each of several sets of development texts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -97,19 +97,23 @@ def chosen_topic_thresholds(probabilities: Matrix, true: NDArray[np.bool_], topi
     return found
 
 
-def with_choices(folder: Path, texts: Sequence[LabelledText], *, threads: int = 2) -> ModelFacts:
+def with_choices(
+    folder: Path, texts: Sequence[LabelledText], others: Sequence[Sequence[LabelledText]] = (), *, threads: int = 2
+) -> ModelFacts:
     """The facts of the model in `folder` with threshold and topic thresholds chosen on development texts, read alone and with contexts.
 
-    Topics count where the texts are labelled with them. Raises ModelError for a folder that is not whole, ValueError for no texts.
+    The threshold holds on each of the `others` too: the lower stage errs where it is sure on some kinds of text. Topics count where the
+    texts are labelled with them. Raises ModelError for a folder that is not whole, ValueError for no texts.
     """
     facts = read_facts(folder)
     if not texts:
         raise ValueError("no texts to choose on")
     with stages_of(folder, threads=threads) as (lower, upper):
         read = [(read_as_the_lake(lower, texts, contexts=seen), read_as_the_lake(upper, texts, contexts=seen)) for seen in (False, True)]
+        elsewhere = [_threshold_on(lower, upper, other) for other in others]
     true = [LABELS.index(text.sentiment) for text in texts if text.sentiment] * 2
     below = np.concatenate([first.sentiment for first, _ in read])
-    threshold = chosen_threshold(below, np.concatenate([second.sentiment for _, second in read]), true)
+    threshold = max([chosen_threshold(below, np.concatenate([second.sentiment for _, second in read]), true), *elsewhere])
     unsure = (below.max(axis=1) < threshold)[:, None]
     topics = np.where(unsure, np.concatenate([second.topics for _, second in read]), np.concatenate([first.topics for first, _ in read]))
     rows = [row for row, text in enumerate([*texts, *texts]) if text.topics is not None]
@@ -117,6 +121,11 @@ def with_choices(folder: Path, texts: Sequence[LabelledText], *, threads: int = 
     chosen = chosen_topic_thresholds(topics[rows], labelled, facts.topics) if rows and facts.topics else facts.topic_thresholds
     deep_below = threshold if len(facts.stages) > 1 else None
     return facts.model_copy(update={"deep_below": deep_below, "topic_thresholds": chosen})
+
+
+def _threshold_on(lower: LanguageModel, upper: LanguageModel, texts: Sequence[LabelledText]) -> float:
+    true = [LABELS.index(text.sentiment) for text in texts if text.sentiment]
+    return chosen_threshold(read_as_the_lake(lower, texts).sentiment, read_as_the_lake(upper, texts).sentiment, true)
 
 
 def measured_cascade(folder: Path, sets: Sequence[LabelledSet], *, threads: int = 2) -> list[Cascade]:

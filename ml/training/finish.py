@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from lake_config.errors import BadInputError
 from ml.evaluation.cascade import ALWAYS, with_choices
 from ml.labelled.city import city_corpus
+from ml.labelled.shared import shared_sets
 from ml.labelled.texts import FLAGS, LABELS, LabelledText
 from ml.marks import MarkRestorer
 from ml.model_files import ModelFacts
@@ -25,6 +26,7 @@ _MARKS = "marks.npz"
 _PAD_TO, _BATCH_TOKENS = 8, 256
 _CALIBRATION_TEXTS = 400
 _USUAL = 0.5
+_ENOUGH = 500  # texts of a set of others: with fewer, chance decides the threshold
 
 
 def facts_of(model_id: str, topics: tuple[str, ...], stages: int) -> ModelFacts:
@@ -67,7 +69,13 @@ def finish(job: Job, weights: Path) -> ModelFacts:
     corpus = city_corpus(job.corpus)
     (job.out / _MARKS).write_bytes(MarkRestorer.from_texts(_written(corpus.train)).to_bytes())
     export(content, facts_of(job.model_id, job.topics, len(exits)), job.out, corpus_texts("train", _CALIBRATION_TEXTS))
-    return describe(job.out, with_choices(job.out, corpus.dev, threads=job.recipe.threads))
+    others = [one.dev for one in shared_sets(job.shared)[0] if set(one.classes) == set(LABELS) and _sentiments(one.dev) >= _ENOUGH]
+    return describe(job.out, with_choices(job.out, corpus.dev, others, threads=job.recipe.threads))
+
+
+def _sentiments(texts: Iterable[LabelledText]) -> int:
+    """How many of the texts are labelled with a sentiment."""
+    return sum(text.sentiment is not None for text in texts)
 
 
 def _written(texts: Iterable[LabelledText]) -> Iterator[str]:
