@@ -1,4 +1,4 @@
-"""Subjects that came up lately among texts without a topic: phrases said far more than before, grouped into proposals. Pure.
+"""Subjects that came up lately among texts of no known topic: phrases said far more than before, grouped into proposals. Pure.
 
 Belongs here: terms, their score and grouping. Not here: which texts have no topic, whether a proposal becomes a topic (people decide).
 """
@@ -258,7 +258,7 @@ def log_odds(recent: int, recent_total: int, before: int, before_total: int) -> 
 def propose(recent: Sequence[Document], before: Sequence[Document]) -> list[Proposal]:
     """The subjects that came up in `recent`, highest score first; none where there is nothing to compare with.
 
-    Both are distinct texts without a topic. A term counts once a text, so that repeating it or copying a post gains nothing.
+    Both are distinct texts of no known topic. A term counts once a text, so that repeating it or copying a post gains nothing.
     """
     if not recent or not before:
         return []

@@ -163,7 +163,7 @@ def heard(by_day: Mapping[date, pa.Table]) -> dg.AssetCheckResult:
     pool="gold",
 )
 def topic_proposals(context: dg.AssetExecutionContext, lake: LakeResource) -> Results:
-    """The subjects that came up in the week that ended yesterday (local), among texts without a topic; with the nightly maintenance."""
+    """Subjects that came up in the week that ended yesterday (local), among texts that no phrase of a topic tells; by night."""
     gate = QualityGate(context, lake.lake, ["gold.topic_proposals"])
     day = local_day(datetime.now(UTC)) - timedelta(days=1)
     try:

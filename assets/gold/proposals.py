@@ -1,4 +1,4 @@
-"""Topics that came up: reading the texts without a topic of five weeks, and the rows of gold.topic_proposals.
+"""Topics that came up: reading five weeks of texts that no phrase of a topic tells, and the rows of gold.topic_proposals.
 
 Belongs here: which texts, and the rows. Not here: what makes a proposal (ml/emerging.py). A proposal is never taken up by itself: a person
 adds a topic to the registry, or does not.
@@ -13,7 +13,6 @@ from deltalake import DeltaTable
 
 from assets.content import content_of
 from assets.publishing import publish
-from assets.silver.labels import NONE_LABEL
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
@@ -23,7 +22,7 @@ from ml.emerging import Document, Proposal, propose
 
 RECENT_DAYS, BEFORE_DAYS = 7, 28
 TEXTS_A_DAY = 20_000
-"""Distinct texts without a topic that are read of a day, the first in the order of their keys: hashes, so a fair sample."""
+"""Distinct texts without such a phrase that are read of a day, the first in the order of their keys: hashes, so a fair sample."""
 STATUS = "proposed"
 _KEPT = ("content_key", "author_key", "kind", "title", "text")
 _POST_COLUMNS = (*_KEPT, *COLUMNS)
@@ -63,7 +62,8 @@ def documents(posts: pl.DataFrame) -> list[Document]:
 def propose_day(lake: Lake, day: date, stamp: Stamp, gate: Gate) -> list[Proposal]:
     """Make the proposals of the week that ends on a local day, against the four weeks before it, and put them in that day's partition.
 
-    Texts are without a topic as silver.topic_mentions says. Withdrawn posts are left out.
+    Texts in which silver.topic_mentions found a phrase of a topic are left out, and withdrawn posts. Those to which the model alone gives a
+    topic are read: it gives the nearest one to what it has never seen.
     """
     tables = {name: lake.open(name) for name in ("silver.posts", "silver.topic_mentions", TOMBSTONES)}
     first = day - timedelta(days=RECENT_DAYS - 1)
@@ -78,9 +78,10 @@ def propose_day(lake: Lake, day: date, stamp: Stamp, gate: Gate) -> list[Proposa
 def _documents(lake: Lake, days: Sequence[date], tables: Mapping[str, DeltaTable]) -> list[Document]:
     withdrawn, parts = withdrawn_keys(lake, tables[TOMBSTONES]), []
     for day in sorted(days):  # a day at a time, so that only what is kept of it stays in memory
-        said = lake.days("silver.topic_mentions", [day], ["post_key", "topic_id"], tables["silver.topic_mentions"])
+        said = lake.days("silver.topic_mentions", [day], ["post_key", "phrase"], tables["silver.topic_mentions"])
+        told = said.filter(pl.col("phrase").is_not_null())
         posts = latest(standing(lake.days("silver.posts", [day], _POST_COLUMNS, tables["silver.posts"]), withdrawn))
-        of_day = posts.join(said.filter(topic_id=NONE_LABEL), on="post_key", how="semi").select(_KEPT)
+        of_day = posts.join(said, on="post_key", how="semi").join(told, on="post_key", how="anti").select(_KEPT)
         keys = of_day["content_key"].unique().sort().head(TEXTS_A_DAY)
         parts.append(of_day.filter(pl.col("content_key").is_in(keys.implode())))
     return documents(pl.concat(parts))

@@ -153,7 +153,7 @@ CAUSE_DAILY = Table(
 _UNTOLD = ("silver.topic_mentions.topic_id", "silver.topic_mentions.post_key", "silver.posts.text", "silver.posts.title")
 TOPIC_PROPOSALS = Table(
     name="gold.topic_proposals",
-    description="Subjects that came up in the week that ends on the day among texts without a topic, against the four weeks before. Proposals to people: none becomes a topic by itself. Only phrases of ten distinct texts and ten distinct voices or more.",
+    description="Subjects that came up in the week that ends on the day among texts that no phrase of a topic tells, against the four weeks before. Proposals to people: none becomes a topic by itself. Only phrases of ten distinct texts and ten distinct voices or more.",
     description_vi="Chủ đề mới nổi trong tuần kết thúc vào ngày này, trong các bài chưa thuộc chủ đề nào, so với bốn tuần trước. Chỉ là đề xuất: con người quyết định có thêm vào danh mục hay không. Chỉ gồm cụm từ có từ mười văn bản và mười tiếng nói khác nhau trở lên.",
     columns=(
         _DAY,
