@@ -10,10 +10,12 @@ from orchestration.services.secrets import superset_secrets
 
 _DASHBOARD = "toan-canh"
 _SECONDS = 60.0
+_MAY_BE_EMPTY = ("topic_proposals",)
+"""Tables in which no row is good news: nothing came up that no topic covers."""
 
 
 def chart_faults(settings: Settings) -> list[str]:
-    """One line per chart of the dashboard whose query fails or gives no row; empty when all have data."""
+    """One line per chart of the dashboard whose query fails, or gives no row where one is expected; empty when all is well."""
     secrets = superset_secrets(settings)
     login = {"username": secrets["admin_user"], "password": secrets["admin_password"], "provider": "db"}
     try:
@@ -43,6 +45,7 @@ def _fault(http: httpx.Client, chart: dict[str, Any]) -> str | None:
     if not answer.is_success:
         return f"the chart {chart['slice_name']!r} fails with {answer.status_code}: {answer.text[:200]}"
     rows = answer.json()["result"][0]["data"]
-    if not any(value is not None for row in rows for name, value in row.items() if name in metrics):
-        return f"the chart {chart['slice_name']!r} has no data"
-    return None
+    if any(value is not None for row in rows for name, value in row.items() if name in metrics):
+        return None
+    table = http.get(f"/api/v1/dataset/{dataset}").raise_for_status().json()["result"]["table_name"]
+    return None if table in _MAY_BE_EMPTY else f"the chart {chart['slice_name']!r} has no data"
