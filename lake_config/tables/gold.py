@@ -154,7 +154,7 @@ _UNTOLD = ("silver.topic_mentions.topic_id", "silver.topic_mentions.post_key", "
 TOPIC_PROPOSALS = Table(
     name="gold.topic_proposals",
     description="Subjects that came up in the week that ends on the day among texts that no phrase of a topic tells, against the four weeks before. Proposals to people: none becomes a topic by itself. Only phrases of ten distinct texts and ten distinct voices or more.",
-    description_vi="Chủ đề mới nổi trong tuần kết thúc vào ngày này, trong các bài chưa thuộc chủ đề nào, so với bốn tuần trước. Chỉ là đề xuất: con người quyết định có thêm vào danh mục hay không. Chỉ gồm cụm từ có từ mười văn bản và mười tiếng nói khác nhau trở lên.",
+    description_vi="Chủ đề mới nổi trong tuần kết thúc vào ngày này, trong các bài không có cụm từ của chủ đề nào, so với bốn tuần trước. Chỉ là đề xuất: con người quyết định có thêm vào danh mục hay không. Chỉ gồm cụm từ có từ mười văn bản và mười tiếng nói khác nhau trở lên.",
     columns=(
         _DAY,
         Column("term", STRING, "The leading phrase.", inputs=_UNTOLD, label_vi="Cụm từ chính"),

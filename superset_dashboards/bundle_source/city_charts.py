@@ -152,8 +152,8 @@ _TOPICS = (
         "topic-proposals",
         "Đề xuất chủ đề mới",
         "Proposed topics",
-        "Cụm từ nổi lên trong bảy ngày so với bốn tuần trước, trong các bài chưa thuộc chủ đề nào; chỉ gồm cụm từ có từ mười văn bản và "
-        "mười tiếng nói khác nhau. Đây là đề xuất: không có chủ đề nào được tự động thêm vào danh mục.",
+        "Cụm từ nổi lên trong bảy ngày so với bốn tuần trước, trong các bài không có cụm từ của chủ đề nào; chỉ gồm cụm từ có từ "
+        "mười văn bản và mười tiếng nói khác nhau. Đây là đề xuất: không có chủ đề nào được tự động thêm vào danh mục.",
         "topic_proposals",
         "table",
         table(["term", "other_terms"], ["unique_texts", "distinct_voices", "texts_before", "score"], "score", page=10),
