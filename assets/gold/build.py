@@ -18,7 +18,7 @@ from assets.gold.sources import ALIVE, DayHealth, DayRows, coverage, source_heal
 from assets.publishing import PerDay
 from assets.silver.answered import COLUMNS as CONTEXT_COLUMNS
 from assets.silver.answered import NO_CONTEXT, with_contexts
-from assets.silver.labels import NONE_LABEL, TextModel, labels_of_posts, sentiment_labellers, topic_labellers
+from assets.silver.labels import NONE_LABEL, READS_CONTEXTS, TextModel, labels_of_posts, sentiment_labellers, topic_labellers
 from assets.silver.places import places_of
 from assets.silver.tombstones import TOMBSTONES, standing, withdrawn_keys
 from assets.silver.versions import COLUMNS, latest
@@ -178,7 +178,7 @@ class GoldDays:
         self.inputs["silver.opinions"] = opinions_at.version()
         current = (
             self._in_context()
-            if model.reads_contexts
+            if READS_CONTEXTS
             else {day: latest(self.posts[day]).with_columns(context_key=pl.lit(NO_CONTEXT)) for day in self.days}
         )
         texts = pl.concat([posts.select("post_key", "content_key", "context_key") for posts in current.values()])

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from assets.content import content_of
 from assets.silver.answered import COLUMNS as CONTEXT_COLUMNS
 from assets.silver.answered import NO_CONTEXT, with_contexts
-from assets.silver.labels import NONE_LABEL, READS_CONTEXTS, TextModel, labels_of
+from assets.silver.labels import NONE_LABEL, READS_CONTEXTS, TextModel, labels_of, sentiment_labellers
 from assets.silver.posts import Gate, Stamp
 from assets.silver.tagging import PHRASES_ID, TermSet, topic_terms
 from assets.silver.tombstones import standing, withdrawn_keys
@@ -128,7 +128,8 @@ def label_days(lake: Lake, days: Sequence[date], model: TextModel, registry: Reg
         first_day = min(first_day or day, day)
         texts.update(of_day if READS_CONTEXTS else without_contexts(of_day))
     terms = topic_terms(registry)
-    unread = _unlabelled(lake, at, "sentiment", model.weights_digest, texts if model.reads_contexts else without_contexts(texts))
+    (reader,) = sentiment_labellers(model)
+    unread = _unlabelled(lake, at, "sentiment", reader.digest, texts if reader.reads_contexts else without_contexts(texts))
     untagged = _unlabelled(lake, at, terms.task, terms.digest, texts)
     counts = dict.fromkeys(("sentiment", *model.flags), len(unread))
     counts[terms.task] = max(len(untagged), len(unread) if model.topic_ids else 0)

@@ -17,8 +17,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 from mlquantify.counting import GACC, GPACC
 from mlquantify.likelihood import EMQ
 from mlquantify.matching import DyS, HDy
@@ -257,10 +257,8 @@ def milliseconds(world: World, rng: np.random.Generator) -> float:
 
 
 def plot(rows: list[dict[str, Any]], path: Path, title: str) -> None:
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415  after the backend is chosen
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
     of = {
         name: [row for row in rows if row["test"] == "artificial" and row["method"] == name]
         for name in dict.fromkeys(r["method"] for r in rows)
